@@ -24,7 +24,7 @@ mod tools;
 mod trouble;
 mod worker;
 
-pub use desk::{DeskError, Edit, NewSink, Tested};
+pub use desk::{DeskError, Edit, NewRules, NewSink, Tested};
 pub use handle::{Notifier, Notifying};
 pub use outcome::OUTCOMES;
 pub use reseal::ResealError;

@@ -54,6 +54,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::Sink;
@@ -315,6 +316,8 @@ pub trait Read: Send + Sync {
     fn sink(&self, id: SinkId) -> Reading<'_, Option<Sink>>;
     /// The sinks of an owner, newest first.
     fn sinks_of(&self, owner: OwnerId) -> Reading<'_, Vec<Sink>>;
+    /// The rules of an owner.
+    fn rulebook(&self, owner: OwnerId) -> Reading<'_, Option<Rulebook>>;
     /// The sinks for which notifications wait.
     fn sinks_with_notifications(&self) -> Reading<'_, Vec<SinkId>>;
     /// A notification.

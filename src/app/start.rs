@@ -232,6 +232,8 @@ fn api_settings(config: &Config) -> api::Settings {
         connections_per_peer_max: config.limits.connections_per_address,
         trusted_proxies: config.server.trusted_proxies.clone(),
         write_deadline: config.limits.write_deadline,
+        incidents: config.rules.clone(),
+        notify_delay: config.sinks.delay,
         quotas: quotas(&config.limits),
         answer_bytes_max: config.limits.answer_bytes,
         ..api::Settings::default()
@@ -248,6 +250,7 @@ fn quotas(limits: &Limits) -> api::Quotas {
         users: limits.users,
         credentials: limits.credentials_per_user,
         repositories: limits.repositories_per_user,
+        sinks: limits.sinks_per_user,
         failed_connects_per_hour: rate(limits.failed_connects_per_hour),
         wrong_tokens_per_minute: rate(limits.wrong_tokens_per_minute),
     }

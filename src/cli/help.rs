@@ -111,6 +111,10 @@ hookherd sinks test team-chat
 hookherd sinks pause team-chat
 hookherd sinks resume team-chat
 hookherd sinks remove team-chat
+hookherd rules show
+hookherd rules set rules.toml
+hookherd rules test inc_...
+hookherd rules test run_... --file rules.toml
 hookherd notifications --state failed
 hookherd notifications --sink team-chat --limit 5
 hookherd notifications show ntf_...

@@ -28,6 +28,8 @@ named! {
         Worse = "worse",
         /// It was resolved.
         Resolved = "resolved",
+        /// It is still open, and no user has acknowledged it.
+        Reminded = "reminded",
     }
 }
 
@@ -36,7 +38,7 @@ impl NotificationKind {
     pub const fn opens(self) -> bool {
         match self {
             Self::Opened | Self::Reopened => true,
-            Self::Worse | Self::Resolved => false,
+            Self::Worse | Self::Resolved | Self::Reminded => false,
         }
     }
 }

@@ -76,7 +76,8 @@ pub enum SinkState {
     Enabled,
     /// Its owner has paused it. Nothing new is planned for it; what waits is kept.
     Paused,
-    /// It answered in a way that no retry changes. What waits is kept until it is enabled again.
+    /// It answered in a way that no retry changes. What is planned for it waits until it is enabled
+    /// again.
     Disabled {
         /// When.
         at: Timestamp,

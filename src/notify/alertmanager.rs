@@ -151,9 +151,10 @@ fn next(message: &Message, card: &Card, last: Option<&Alert>) -> Alert {
     let firing = last.filter(|last| last.ends_at.is_none());
     let begun = match message.kind {
         NotificationKind::Reopened => incident.last_seen_at,
-        NotificationKind::Opened | NotificationKind::Worse | NotificationKind::Resolved => {
-            incident.first_seen_at
-        }
+        NotificationKind::Opened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded
+        | NotificationKind::Resolved => incident.first_seen_at,
     };
     let is_end = message.kind == NotificationKind::Resolved;
     let ends_at = ended(message.at).0;

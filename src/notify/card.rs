@@ -74,6 +74,7 @@ impl Card {
             NotificationKind::Reopened => "Reopened",
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
+            NotificationKind::Reminded => "Still open",
         }
     }
 

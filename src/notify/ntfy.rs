@@ -57,9 +57,10 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
     let card = Card::of(message);
     let tag = match card.kind {
         NotificationKind::Resolved => "white_check_mark",
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            "rotating_light"
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => "rotating_light",
     };
     let lines = card.facts.iter();
     let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));

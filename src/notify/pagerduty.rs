@@ -86,9 +86,10 @@ fn payload(message: &Message, card: &Card) -> Value {
 /// An event. A resolved incident needs its key only.
 pub(super) fn request(key: &str, message: &Message) -> Request {
     let action = match message.kind {
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            "trigger"
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => "trigger",
         NotificationKind::Resolved => "resolve",
     };
     let mut body = json!({

@@ -1,5 +1,6 @@
 //! One try to send a notification, and what came of it.
 
+use super::announce::planned;
 use super::call::{Call, call, judged, store_answer};
 use super::health::Health;
 use super::room::Room;
@@ -29,6 +30,8 @@ pub(super) struct Try<'a> {
     pub(super) episode: u32,
     pub(super) thread: Thread,
     pub(super) notification: &'a Notification,
+    /// The interval of reminders.
+    pub(super) remind: Option<Duration>,
 }
 
 /// The notification is not needed.
@@ -52,9 +55,10 @@ pub(super) fn postponed(it: &Notification, until: Timestamp) -> Change {
 /// What a sink shows when it has accepted a notification of this kind.
 pub(super) const fn shown_by(kind: NotificationKind) -> Shown {
     match kind {
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            Shown::Open
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => Shown::Open,
         NotificationKind::Resolved => Shown::Resolved,
     }
 }
@@ -170,6 +174,13 @@ async fn store_outcome(
             | Receipt::Later { .. }
             | Receipt::Unsure { .. } => this.thread.message.clone(),
         };
+        // The next one is counted from this answer: a clock that jumps causes one at most.
+        if let (Some(every), Receipt::Accepted { .. }, Shown::Open) = (this.remind, receipt, shown)
+        {
+            let due_at = room.tools.now().plus(every);
+            let kind = NotificationKind::Reminded;
+            changes.push(planned(room, &this.incident, this.sink.id, kind, due_at));
+        }
         let thread = Thread {
             shown,
             message,

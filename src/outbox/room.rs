@@ -4,11 +4,16 @@ use super::Settings;
 use super::paces::Paces;
 use super::tools::Tools;
 use crate::domain::id::{OwnerId, SinkId};
+use crate::domain::rulebook::decide::Rules;
 use crate::domain::time::Timestamp;
+use crate::store::ReadError;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, Semaphore};
+
+/// Owners whose rules are kept ready.
+const RULES_KEPT_MAX: usize = 200;
 
 /// Calls for one owner at the same time.
 const OF_ONE_MAX: usize = 8;
@@ -27,6 +32,8 @@ pub(super) struct Room {
     /// How fast each sink is called.
     pub(super) paces: Paces,
     calls: Mutex<HashMap<OwnerId, Weak<Semaphore>>>,
+    /// The rules of owners, with their versions, ready to be applied.
+    rules: Mutex<HashMap<OwnerId, (u64, Arc<Rules>)>>,
 }
 
 impl Room {
@@ -38,7 +45,27 @@ impl Room {
             news: Notify::new(),
             paces: Paces::default(),
             calls: Mutex::default(),
+            rules: Mutex::default(),
         }
+    }
+
+    /// The rules of an owner.
+    pub(super) async fn rules_of(&self, owner: OwnerId) -> Result<Arc<Rules>, ReadError> {
+        let Some(book) = self.tools.store.rulebook(owner).await? else {
+            return Ok(Arc::default());
+        };
+        let mut all = self.rules.lock();
+        if let Some((version, rules)) = all.get(&owner)
+            && *version == book.version
+        {
+            return Ok(Arc::clone(rules));
+        }
+        let rules = Arc::new(Rules::new(&book));
+        if all.len() >= RULES_KEPT_MAX {
+            all.clear();
+        }
+        all.insert(owner, (book.version, Arc::clone(&rules)));
+        Ok(rules)
     }
 
     /// A user has changed a sink, or one of its notifications.

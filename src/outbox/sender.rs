@@ -6,10 +6,13 @@ use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::SinkId;
+use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::notification::choose::{Choice, choose};
 use crate::domain::notification::{
-    DropReason, Notification, NotificationState, Shown, Thread, retry,
+    DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
 };
+use crate::domain::rulebook::REMIND_MAX;
+use crate::domain::rulebook::decide::{Decision, Rules};
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change};
@@ -107,30 +110,38 @@ async fn step(
     if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, &sink, health).await? {
         return Ok(Step::Again);
     }
-    // The news of an incident may not be planned yet: the others need not wait for that.
-    let mut unplanned = BTreeSet::new();
+    // Others need not wait for an incident whose news is not planned yet, or that keeps quiet.
+    let (mut considered, mut wait) = (BTreeSet::new(), None);
     for head in &heads {
-        if !unplanned.contains(&head.incident) {
-            if let Some(shown) = consider(room, &sink, head, health).await? {
-                if beats {
-                    heartbeat.learn(room, head.incident, shown);
+        if considered.insert(head.incident) {
+            match consider(room, &sink, head, health).await? {
+                Considered::Done(shown) => {
+                    if beats {
+                        heartbeat.learn(room, head.incident, shown);
+                    }
+                    return Ok(Step::Again);
                 }
-                return Ok(Step::Again);
+                Considered::Unplanned => wait = Some(PAUSE),
+                Considered::Quiet => wait = wait.or(Some(LOOK_EVERY)),
             }
-            unplanned.insert(head.incident);
         }
     }
-    let next_beat = heartbeat.wait().filter(|_| beats);
-    Ok(Step::Wait(match waiting.first() {
-        Some(_) if !heads.is_empty() => PAUSE,
-        Some(first) => {
-            let now = room.tools.now();
-            let due_in = first.due_at().unwrap_or(now).since(now);
-            next_beat.map_or(due_in, |beat| beat.min(due_in))
-        }
-        // The next look finds whether there is anything to do.
-        None => next_beat.unwrap_or_default(),
-    }))
+    let now = room.tools.now();
+    let due_in = |it: &Notification| it.due_at().unwrap_or(now).since(now);
+    let wait = wait.or_else(|| waiting.first().map(due_in));
+    // With neither, the next look finds whether there is anything to do.
+    let waits = wait.into_iter().chain(heartbeat.wait().filter(|_| beats));
+    Ok(Step::Wait(waits.min().unwrap_or_default()))
+}
+
+/// What looking at an incident came to.
+enum Considered {
+    /// Something was done; and what the sink shows then, if a call has changed it.
+    Done(Option<Shown>),
+    /// Its news is not planned yet.
+    Unplanned,
+    /// It waits for the end of quiet hours.
+    Quiet,
 }
 
 /// How long a sink is not called.
@@ -154,9 +165,20 @@ async fn oldest(room: &Room, sink: SinkId, health: &Health) -> Result<Vec<Notifi
 }
 
 /// Whether a wait was begun, or ends, in a future that only a wrong clock has seen.
-fn is_of_wrong_clock(room: &Room, begun_at: Timestamp, due_at: Timestamp) -> bool {
+fn is_of_wrong_clock(
+    room: &Room,
+    kind: NotificationKind,
+    begun_at: Timestamp,
+    due_at: Timestamp,
+) -> bool {
     let now = room.tools.now();
-    let longest = retry::WAIT_MAX.max(room.settings.delay);
+    let longest = match kind {
+        NotificationKind::Reminded => REMIND_MAX,
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Resolved => retry::WAIT_MAX.max(room.settings.delay),
+    };
     begun_at.since(now) > CLOCK_ERROR_MIN || due_at.since(now) > longest + CLOCK_ERROR_MIN
 }
 
@@ -169,7 +191,7 @@ fn is_ready(room: &Room, it: &Notification, health: &Health) -> bool {
         } => {
             due_at <= now
                 || health.releases(tried_at, now)
-                || is_of_wrong_clock(room, tried_at.unwrap_or(it.planned_at), due_at)
+                || is_of_wrong_clock(room, it.kind, tried_at.unwrap_or(it.planned_at), due_at)
         }
         NotificationState::Sent { .. }
         | NotificationState::Dropped { .. }
@@ -186,61 +208,108 @@ async fn drop_all(room: &Room, all: &[Notification], why: DropReason) -> Result<
         .map_err(Trouble::Commit)
 }
 
+/// Until when the incident waits because of quiet hours.
+fn quiet_until(
+    room: &Room,
+    rules: &Rules,
+    decision: &Decision,
+    incident: &Incident,
+) -> Option<Timestamp> {
+    let quiet = rules.quiet().filter(|_| decision.keeps_quiet())?;
+    quiet.until(incident.severity, room.tools.now())
+}
+
+/// Puts those of the notifications that are due before off until then. Returns whether any was.
+async fn put_off(
+    room: &Room,
+    all: [&Notification; 2],
+    until: Timestamp,
+) -> Result<Considered, Trouble> {
+    let [head, next] = all;
+    let others = (head.id != next.id).then_some(head);
+    let sooner = |it: &&Notification| it.due_at().is_some_and(|due_at| due_at < until);
+    let all = others.into_iter().chain([next]).filter(sooner);
+    let changes: Vec<Change> = all.map(|it| outcome::postponed(it, until)).collect();
+    if changes.is_empty() {
+        return Ok(Considered::Quiet);
+    }
+    let stored = room.tools.store.commit(Batch::of(changes)).await;
+    stored.map_err(Trouble::Commit)?;
+    Ok(Considered::Done(None))
+}
+
+/// What a choice changes without a call.
+fn changes_of(
+    room: &Room,
+    choice: &Choice,
+    waiting: &[Notification],
+    thread: &Thread,
+) -> Vec<Change> {
+    let drops = choice.dropped.iter().filter_map(|(id, why)| {
+        let it = waiting.iter().find(|it| it.id == *id)?;
+        Some(outcome::dropped(room, it, *why))
+    });
+    let shown = choice.shown.map(|shown| {
+        let thread = thread.clone();
+        Change::PutThread(Box::new(Thread { shown, ..thread }))
+    });
+    drops.chain(shown).collect()
+}
+
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
-/// `None` when nothing can be decided yet; else what the sink shows then, if a call has changed it.
 async fn consider(
     room: &Room,
     sink: &Sink,
     head: &Notification,
     health: &mut Health,
-) -> Result<Option<Option<Shown>>, Trouble> {
+) -> Result<Considered, Trouble> {
     let store = &room.tools.store;
     let waiting = store.notifications_waiting(head.incident, sink.id).await?;
     let owner = store.user(sink.owner).await?;
     if !owner.is_some_and(|user| user.is_present()) {
         drop_all(room, &waiting, DropReason::NoAccess).await?;
-        return Ok(Some(None));
+        return Ok(Considered::Done(None));
     }
     let incident = store.incident(head.incident).await?;
     let thread = store.thread(head.incident, sink.id).await?;
     let thread = thread.unwrap_or(Thread::new(head.incident, sink.id));
     let announced = store.announced(head.incident).await?;
+    let rules = room.rules_of(sink.owner).await?;
+    let look = incident.as_ref().map(Incident::look);
+    let decision = look.map_or_else(Decision::default, |look| rules.decide(&look, |_| true));
+    let is_open = |it: &Incident| it.status == IncidentStatus::Open;
+    let remind = decision.remind_every();
     let choice = choose(
         incident.as_ref(),
         announced.as_ref(),
         thread.shown,
         sink.wants,
+        remind.is_some() && incident.as_ref().is_some_and(is_open),
         &waiting,
     );
     if choice == Choice::default() {
-        return Ok(None);
+        return Ok(Considered::Unplanned);
     }
-    let find = |id| waiting.iter().find(|it| it.id == id);
-    let dropped = choice.dropped.iter();
-    let mut changes: Vec<Change> = dropped
-        .filter_map(|(id, why)| Some(outcome::dropped(room, find(*id)?, *why)))
-        .collect();
-    if let Some(shown) = choice.shown {
-        let thread = Thread {
-            shown,
-            ..thread.clone()
-        };
-        changes.push(Change::PutThread(Box::new(thread)));
-    }
-    let next = choice
-        .next
-        .and_then(|(id, due_at)| Some((find(id)?, due_at)));
-    if let Some((next, _)) = next.filter(|(it, _)| is_ready(room, it, health))
+    let mut changes = changes_of(room, &choice, &waiting, &thread);
+    let find = |(id, due_at)| Some((waiting.iter().find(|it| it.id == id)?, due_at));
+    let next = choice.next.and_then(find);
+    let is_now = |it, due_at| due_at <= room.tools.now() || is_ready(room, it, health);
+    if let Some((next, _)) = next.filter(|(it, due_at)| is_now(it, *due_at))
         && let Some(incident) = incident
     {
+        if let Some(until) = quiet_until(room, &rules, &decision, &incident) {
+            return put_off(room, [head, next], until).await;
+        }
         let this = Try {
             sink,
             incident,
             episode: announced.map_or(1, |announced| announced.episode),
             thread,
             notification: next,
+            remind,
         };
-        return outcome::send(room, this, changes, health).await.map(Some);
+        let shown = outcome::send(room, this, changes, health).await?;
+        return Ok(Considered::Done(shown));
     }
     // Others about this incident wait for this one.
     if let Some((_, due_at)) = next
@@ -250,5 +319,5 @@ async fn consider(
     }
     let batch = Batch::of(changes);
     store.commit(batch).await.map_err(Trouble::Commit)?;
-    Ok(Some(None))
+    Ok(Considered::Done(None))
 }

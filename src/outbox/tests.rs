@@ -4,6 +4,7 @@ mod hard;
 mod heartbeat;
 mod paces;
 mod reseal;
+mod rules;
 mod sinks;
 mod stops;
 

@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 
 /// A message as it came.
 #[derive(Clone, Debug)]
-struct Message {
+pub(super) struct Message {
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
     at: Instant,
 }
 
 impl Message {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -45,8 +45,8 @@ impl Message {
 }
 
 /// A receiver: its address, what came, and what it answers next. Later it answers 204.
-struct Receiver {
-    address: SocketAddr,
+pub(super) struct Receiver {
+    pub(super) address: SocketAddr,
     came: Arc<Mutex<Vec<Message>>>,
     answers: Arc<Mutex<VecDeque<&'static str>>>,
 }
@@ -68,7 +68,7 @@ fn read(stream: &TcpStream) -> std::io::Result<Message> {
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self {
             address: listener.local_addr().unwrap(),
@@ -91,11 +91,11 @@ impl Receiver {
         receiver
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/services/canary-of-the-path", self.address)
     }
 
-    fn came(&self) -> Vec<Message> {
+    pub(super) fn came(&self) -> Vec<Message> {
         self.came.lock().clone()
     }
 
@@ -105,7 +105,7 @@ impl Receiver {
 }
 
 /// A stage that may call the receiver, and notifies without a delay.
-fn stage(receiver: &Receiver) -> Stage {
+pub(super) fn stage(receiver: &Receiver) -> Stage {
     let mut stage = Stage::new();
     stage.set("HOOKHERD__SINKS__ALLOW", &receiver.address.to_string());
     stage.set("HOOKHERD__SINKS__DELAY", "0s");
@@ -122,7 +122,7 @@ fn show(stage: &Stage, user: &str, path: &str) -> Value {
     stage.call(user, &format!("GET {path}"), &Value::Null).json
 }
 
-fn wait_for(stage: &Stage, receiver: &Receiver, count: usize) -> Vec<Message> {
+pub(super) fn wait_for(stage: &Stage, receiver: &Receiver, count: usize) -> Vec<Message> {
     stage.wait_until("the messages", || receiver.came.lock().len() >= count);
     receiver.came()
 }
@@ -144,7 +144,7 @@ fn a_failing_run_and_its_end_reach_a_sink_signed_and_in_order_also_over_a_restar
     assert_eq!(json["type"], "incident.opened");
     assert_eq!(json["data"]["incident"]["repository_full_name"], REPOSITORY);
     assert_eq!(json["data"]["notification_id"], came[0].id());
-    // Else it is sent once more, with the same id.
+    // Before that, the next process would send it again, with the same id.
     stage.wait_until("it to be stored as sent", || {
         stage.list(&ann, "notifications?state=sent").len() == 1
     });

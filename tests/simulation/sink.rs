@@ -172,7 +172,7 @@ impl World {
             for kind in kinds {
                 let is_in_order = match kind {
                     NotificationKind::Opened | NotificationKind::Reopened => !is_open,
-                    NotificationKind::Resolved => is_open,
+                    NotificationKind::Resolved | NotificationKind::Reminded => is_open,
                     NotificationKind::Worse => true,
                 };
                 if !is_in_order {

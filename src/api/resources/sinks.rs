@@ -5,6 +5,7 @@ use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
+use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
 use crate::api::schema::ShownName;
 use crate::domain::id::SinkId;
@@ -118,7 +119,11 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
             secret: new.secret,
         },
         wants,
+        // The store counts once more, for requests at the same time.
+        most: me.counters.most_sinks(),
     };
+    let have = me.owned().sinks().await?.len();
+    me.counters.may_have_one_more(Owned::Sinks, have)?;
     let (sink, generated) = me.notifying.add(adding).await?;
     let generated = generated.as_deref().map(String::as_str);
     json(StatusCode::CREATED, &dto::AddedSink::of(&sink, generated))

@@ -40,9 +40,10 @@ fn said(world: &World, id: IncidentId) -> Vec<(Instant, Said)> {
     let messages = world.heard().into_iter().filter(|it| it.incident == id);
     let messages = messages.map(|it| match it.kind {
         NotificationKind::Resolved => (it.at, Said::Ended),
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            (it.at, Said::Open)
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => (it.at, Said::Open),
     });
     let of_beat = |beat: Beat| {
         let found = beat.incidents.into_iter().find(|(it, _)| *it == id);

@@ -70,6 +70,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutNotification(it) => notifications::put_notification(index, it),
         Change::PutThread(thread) => Ok(notifications::put_thread(thread)),
         Change::PutAnnounced(announced) => notifications::put_announced(index, announced),
+        Change::PutRulebook(book) => Ok(vec![notifications::put_rulebook(book)]),
         Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }
 }

@@ -109,6 +109,8 @@ pub(in crate::store) enum Kind {
     ThreadOpen = b'/',
     /// By incident.
     Announced = b',',
+    /// The rules of an owner.
+    Rulebook = b'|',
     /// Those that stand otherwise than they were last announced.
     IncidentUnannounced = b'-',
 }

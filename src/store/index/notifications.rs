@@ -7,6 +7,7 @@ use super::{Index, Kv, Scan, Write, record};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::{Announced, Notification, Shown, Thread};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
 use crate::store::{After, Listing, NotificationFilter, Order, ReadError};
@@ -67,6 +68,14 @@ fn by_owner_key(owner: OwnerId, state: Option<&'static str>) -> Key {
             by_state.word(state)
         }
     }
+}
+
+pub(super) fn rulebook_key(owner: OwnerId) -> Key {
+    Key::of(Kind::Rulebook).id(owner.as_u128())
+}
+
+pub(super) fn put_rulebook(book: &Rulebook) -> Write {
+    put(rulebook_key(book.owner), book)
 }
 
 pub(super) fn put_sink(sink: &Sink) -> Vec<Write> {
@@ -177,6 +186,20 @@ pub(super) fn forget_incident<K: Kv>(
 impl<K: Kv> Index<K> {
     pub(super) fn sink(&self, id: SinkId) -> Result<Option<Sink>, ReadError> {
         self.record(&sink_key(id))
+    }
+
+    pub(super) fn rulebook(&self, owner: OwnerId) -> Result<Option<Rulebook>, ReadError> {
+        self.record(&rulebook_key(owner))
+    }
+
+    /// The ids of an owner's sinks.
+    pub(super) fn sink_ids(
+        &self,
+        owner: OwnerId,
+    ) -> Result<impl Iterator<Item = SinkId> + use<K>, ReadError> {
+        let by_owner = Key::of(Kind::SinkByOwner).id(owner.as_u128());
+        let ids = self.ids(&by_owner, None, false, usize::MAX)?;
+        Ok(ids.into_iter().map(SinkId::from_u128))
     }
 
     pub(super) fn sinks_of(&self, owner: OwnerId) -> Result<Vec<Sink>, ReadError> {

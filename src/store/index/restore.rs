@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 23] = [
+const RECORDS: [(Kind, Put); 24] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -56,6 +56,9 @@ const RECORDS: [(Kind, Put); 23] = [
     (Kind::Thread, |value| Ok(Change::PutThread(boxed(value)?))),
     (Kind::Announced, |value| {
         Ok(Change::PutAnnounced(boxed(value)?))
+    }),
+    (Kind::Rulebook, |value| {
+        Ok(Change::PutRulebook(boxed(value)?))
     }),
     (Kind::ReconcileAsked, |value| {
         Ok(Change::AskReconcile(record(value)?))

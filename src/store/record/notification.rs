@@ -38,7 +38,9 @@ mirror!(SinkV1 of Sink {
     created_at: Timestamp,
 });
 
-codes!(NotificationKind { 0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved });
+codes!(NotificationKind {
+    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 10 = Reminded,
+});
 codes!(DropReason {
     0 = Superseded, 1 = ResolvedBefore, 2 = NotWanted, 3 = SinkRemoved, 4 = IncidentGone,
     5 = NoAccess,

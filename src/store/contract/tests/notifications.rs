@@ -227,6 +227,30 @@ pub(in crate::store) fn sinks_are_found_by_owner_and_are_written_by_who_knows_th
     assert_eq!(wait(store.sinks_of(ANN)).unwrap(), []);
 }
 
+pub(in crate::store) fn an_owner_has_so_many_sinks_also_within_a_group(subject: &impl Subject) {
+    let adding = |id: u128, owner| {
+        let sink = Sink {
+            owner,
+            ..samples::sink(SinkId::from_u128(id))
+        };
+        let guard = Guard::NewSink { owner, most: 3 };
+        Batch::of(vec![Change::PutSink(Box::new(sink))]).guarded_by(guard)
+    };
+    let store = subject.store();
+    assert_eq!(commit(store, adding(1, ANN)), Ok(()));
+    let full = conflict(Conflict::Sinks(ANN));
+    let more = [2, 3, 4, 5].map(|id| adding(id, ANN));
+    let more = more.into_iter().chain([adding(9, BOB)]).collect();
+    let answers = subject.together(more);
+    assert_eq!(
+        answers,
+        [Ok(()), Ok(()), full.clone(), full.clone(), Ok(())]
+    );
+    put(store, vec![Change::DeleteSink(SinkId::from_u128(2))]);
+    assert_eq!(commit(store, adding(6, ANN)), Ok(()));
+    assert_eq!(commit(store, adding(7, ANN)), full);
+}
+
 pub(in crate::store) fn a_forgotten_incident_takes_what_was_announced_of_it_along(
     subject: &impl Subject,
 ) {
