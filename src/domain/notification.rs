@@ -165,6 +165,8 @@ pub struct Thread {
     pub shown: Shown,
     /// The message's id at the sink, for sinks that can change it.
     pub message: Option<String>,
+    /// The address of the sink (`Sink::address`) where that message is.
+    pub address: u32,
 }
 
 impl Thread {
@@ -175,7 +177,13 @@ impl Thread {
             sink,
             shown: Shown::Nothing,
             message: None,
+            address: 0,
         }
+    }
+
+    /// The message's id at this address of the sink.
+    pub fn message_at(&self, address: u32) -> Option<&str> {
+        self.message.as_deref().filter(|_| self.address == address)
     }
 }
 

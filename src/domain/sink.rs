@@ -108,6 +108,9 @@ pub struct Sink {
     pub host: String,
     /// The address and the keys.
     pub target: Sealed,
+    /// How often its owner has entered another address or key. A message there is changed only
+    /// with the one with which it was sent.
+    pub address: u32,
     /// What it is sent.
     pub wants: Wants,
     /// Whether it is used.

@@ -33,6 +33,14 @@ pub(super) struct Try<'a> {
     pub(super) notification: &'a Notification,
 }
 
+impl Try<'_> {
+    /// The id of the message at the sink that shows the incident already.
+    fn shown_as(&self) -> Option<String> {
+        let message = self.thread.message_at(self.sink.address);
+        message.map(str::to_owned)
+    }
+}
+
 /// The notification is not needed.
 pub(super) fn dropped(room: &Room, it: &Notification, why: DropReason) -> Change {
     let at = room.tools.now();
@@ -129,7 +137,7 @@ async fn call(room: &Room, this: &Try<'_>, at: Timestamp) -> Receipt {
         incident: this.incident.clone(),
         episode: this.episode,
         at,
-        shown_as: this.thread.message.clone(),
+        shown_as: this.shown_as(),
     };
     let calls = room.calls_of(this.sink.owner);
     let _permit = calls.acquire().await;
@@ -232,11 +240,12 @@ async fn store_outcome(
             | Receipt::Disabled { .. }
             | Receipt::Refused { .. }
             | Receipt::Later { .. }
-            | Receipt::Unsure { .. } => this.thread.message.clone(),
+            | Receipt::Unsure { .. } => this.shown_as(),
         };
         let thread = Thread {
             shown,
             message,
+            address: this.sink.address,
             ..this.thread
         };
         changes.push(Change::PutThread(Box::new(thread)));

@@ -104,6 +104,7 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
         kind: SinkKind::Webhook,
         host: host.to_owned(),
         target,
+        address: 0,
         wants: Wants {
             resolved: true,
             severity: Severity::Warning,
