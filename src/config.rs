@@ -35,8 +35,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, allowed, bad, duration, interval, is_json, log_level, networks, own_address,
-    public_url, rotation, settings, size, within,
+    address, allowed, bad, duration, interval, is_json, log_level, networks, optional_path,
+    own_address, public_url, rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -164,6 +164,8 @@ settings! {
         allow: Allowed = "allowed",
         /// Whether notifications are sent through the outbound proxy.
         use_proxy: bool,
+        /// PEM file of more certificate authorities.
+        ca_file: Option<PathBuf> = "optional_path",
     }
 
     /// Logging.

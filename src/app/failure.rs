@@ -47,6 +47,9 @@ pub enum StartError {
     /// The client for notifications cannot be made.
     #[error("sinks: {0}")]
     Sinks(#[from] SettingsError),
+    /// A file of certificate authorities for notifications cannot be read.
+    #[error("sinks.ca_file: {0}")]
+    SinkAuthority(std::io::Error),
     /// A provider's client cannot be made.
     #[error("providers.{0}: {1}")]
     Provider(ProviderKind, HttpError),
@@ -88,6 +91,7 @@ impl StartError {
             | Self::Authority(..)
             | Self::AppKey(_)
             | Self::Sinks(_)
+            | Self::SinkAuthority(_)
             | Self::Log(_) => true,
             Self::Store(error) => error.needs_a_person(),
             Self::Read(_)

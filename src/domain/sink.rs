@@ -26,6 +26,12 @@ named! {
         Ntfy = "ntfy",
         /// An application of Gotify.
         Gotify = "gotify",
+        /// E-mail, by a server that takes mail from users.
+        Email = "email",
+        /// A chat of Telegram, by a bot.
+        Telegram = "telegram",
+        /// A room of Matrix.
+        Matrix = "matrix",
     }
 }
 

@@ -3,7 +3,7 @@
 use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{discord, gotify, mattermost, ntfy, slack, teams, webhook};
+use super::{discord, email, gotify, matrix, mattermost, ntfy, slack, teams, telegram, webhook};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use futures_util::future::BoxFuture;
@@ -36,6 +36,9 @@ impl Deliver for Sinks {
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
             SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
             SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
+            SinkKind::Email => email::prepare(&self.outbound, wish),
+            SinkKind::Telegram => telegram::prepare(&self.outbound, wish),
+            SinkKind::Matrix => matrix::prepare(&self.outbound, wish),
         }
     }
 
@@ -49,6 +52,9 @@ impl Deliver for Sinks {
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
             SinkKind::Ntfy => Box::pin(ntfy::deliver(outbound, plain, message)),
             SinkKind::Gotify => Box::pin(gotify::deliver(outbound, plain, message)),
+            SinkKind::Email => Box::pin(email::deliver(outbound, plain, message)),
+            SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
+            SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
         }
     }
 }

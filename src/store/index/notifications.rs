@@ -270,7 +270,7 @@ impl<K: Kv> Index<K> {
         limit: usize,
     ) -> Result<Vec<IncidentId>, ReadError> {
         let list = Key::of(Kind::IncidentUnannounced);
-        let ids = self.ids(&list, after.map(|it| it.as_u128()), false, limit)?;
+        let ids = self.ids(&list, after.map(IncidentId::as_u128), false, limit)?;
         Ok(ids.into_iter().map(IncidentId::from_u128).collect())
     }
 }
