@@ -15,11 +15,13 @@ mod card;
 mod deliver;
 mod destination;
 mod discord;
+mod email;
 mod error;
 mod escape;
 mod fault;
 mod gotify;
 mod host;
+mod matrix;
 mod mattermost;
 mod names;
 mod ntfy;
@@ -29,10 +31,13 @@ mod proxy;
 pub mod signature;
 mod sinks;
 mod slack;
+mod smtp;
 mod stored;
 mod teams;
+mod telegram;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod verdict;
 mod webhook;
 

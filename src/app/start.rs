@@ -188,10 +188,12 @@ fn settings(config: &Config) -> Settings {
 /// The outbox, which is not started.
 fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     let proxy = config.proxy.as_ref().filter(|_| config.sinks.use_proxy);
-    let ca_file = Some(&config.sinks.ca_file).filter(|path| !path.as_os_str().is_empty());
-    let ca_pem = ca_file.map(std::fs::read).transpose();
+    let ca_pem = config.sinks.ca_file.as_ref().map(std::fs::read).transpose();
+    let url = url::Url::parse(&config.server.public_url).ok();
+    let name = url.as_ref().and_then(url::Url::host_str);
     let outbound = Outbound::new(notify::Settings {
         ca_pem: ca_pem.map_err(StartError::SinkAuthority)?,
+        name: name.unwrap_or("localhost").to_owned(),
         proxy: proxy.map(|proxy| notify::Proxy::new(proxy.url.clone(), &proxy.no_proxy)),
         ..notify::Settings::new(config.sinks.allow.clone())
     })?;

@@ -167,6 +167,8 @@ pub struct Thread {
     pub shown: Shown,
     /// What changes or ends the message at the sink: its id there, or what an alert looked like.
     pub message: Option<String>,
+    /// The address of the sink (`Sink::address`) where that message is.
+    pub address: u32,
 }
 
 impl Thread {
@@ -177,7 +179,13 @@ impl Thread {
             sink,
             shown: Shown::Nothing,
             message: None,
+            address: 0,
         }
+    }
+
+    /// The message's id at this address of the sink.
+    pub fn message_at(&self, address: u32) -> Option<&str> {
+        self.message.as_deref().filter(|_| self.address == address)
     }
 }
 

@@ -32,6 +32,12 @@ named! {
         Pagerduty = "pagerduty",
         /// Prometheus Alertmanager.
         Alertmanager = "alertmanager",
+        /// E-mail, by a server that takes mail from users.
+        Email = "email",
+        /// A chat of Telegram, by a bot.
+        Telegram = "telegram",
+        /// A room of Matrix.
+        Matrix = "matrix",
     }
 }
 
@@ -47,7 +53,10 @@ impl SinkKind {
             | Self::Teams
             | Self::Ntfy
             | Self::Gotify
-            | Self::Pagerduty => false,
+            | Self::Pagerduty
+            | Self::Email
+            | Self::Telegram
+            | Self::Matrix => false,
         }
     }
 }
@@ -132,6 +141,9 @@ pub struct Sink {
     pub host: String,
     /// The address and the keys.
     pub target: Sealed,
+    /// How often its owner has entered another address or key. A message there is changed only
+    /// with the one with which it was sent.
+    pub address: u32,
     /// What it is sent.
     pub wants: Wants,
     /// Whether it is used.

@@ -171,7 +171,7 @@ const fn resolution(how: Resolution) -> &'static str {
 }
 
 /// A text without hidden characters and with an ellipsis where it is cut.
-fn bounded(text: &str, bytes_max: usize) -> Option<String> {
+pub(super) fn bounded(text: &str, bytes_max: usize) -> Option<String> {
     const ELLIPSIS: &str = "\u{2026}";
     // One more byte is enough to see that something is left; a character has at most four.
     let whole = clean(text, bytes_max + 4)?;

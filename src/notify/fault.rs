@@ -119,6 +119,16 @@ impl SendError {
     }
 }
 
+impl SendError {
+    /// The cause of a TLS connection that failed as it was made.
+    pub(super) fn of_tls(error: &std::io::Error, place: String) -> Self {
+        match tls_fault(error) {
+            Some(fault) => Self::Tls { place, fault },
+            None => Self::Unreached { place },
+        }
+    }
+}
+
 fn tls_fault(error: &(dyn Error + 'static)) -> Option<TlsFault> {
     if let Some(tls) = error.downcast_ref() {
         return Some(of_tls(tls));

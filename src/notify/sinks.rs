@@ -3,7 +3,10 @@
 use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{alertmanager, discord, gotify, mattermost, ntfy, pagerduty, slack, teams, webhook};
+use super::{
+    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams,
+    telegram, webhook,
+};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
 use crate::domain::time::Timestamp;
@@ -39,6 +42,9 @@ impl Deliver for Sinks {
             SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
             SinkKind::Pagerduty => pagerduty::prepare(&self.outbound, wish),
             SinkKind::Alertmanager => alertmanager::prepare(&self.outbound, wish),
+            SinkKind::Email => email::prepare(&self.outbound, wish),
+            SinkKind::Telegram => telegram::prepare(&self.outbound, wish),
+            SinkKind::Matrix => matrix::prepare(&self.outbound, wish),
         }
     }
 
@@ -54,6 +60,9 @@ impl Deliver for Sinks {
             SinkKind::Gotify => Box::pin(gotify::deliver(outbound, plain, message)),
             SinkKind::Pagerduty => Box::pin(pagerduty::deliver(outbound, plain, message)),
             SinkKind::Alertmanager => Box::pin(alertmanager::deliver(outbound, plain, message)),
+            SinkKind::Email => Box::pin(email::deliver(outbound, plain, message)),
+            SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
+            SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
         }
     }
 
@@ -76,7 +85,10 @@ impl Deliver for Sinks {
             | SinkKind::Teams
             | SinkKind::Ntfy
             | SinkKind::Gotify
-            | SinkKind::Pagerduty => {
+            | SinkKind::Pagerduty
+            | SinkKind::Email
+            | SinkKind::Telegram
+            | SinkKind::Matrix => {
                 let message = None;
                 Box::pin(std::future::ready(Receipt::Accepted { message }))
             }

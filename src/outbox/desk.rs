@@ -140,6 +140,7 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         kind: new.kind,
         host: String::new(),
         target: Sealed(Vec::new()),
+        address: 0,
         wants: new.wants,
         state: SinkState::Enabled,
         hold_until: None,
@@ -185,8 +186,9 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
         if let Some(wish) = &edit.wish {
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
             sink = aimed(room, sink, &prepared);
-            // Another address has not asked for anything.
+            // Another address has not asked for anything, and shows nothing.
             sink.hold_until = None;
+            sink.address = sink.address.wrapping_add(1);
             generated = prepared.generated;
         }
         let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);

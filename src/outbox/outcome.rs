@@ -34,6 +34,14 @@ pub(super) struct Try<'a> {
     pub(super) remind: Option<Duration>,
 }
 
+impl Try<'_> {
+    /// The id of the message at the sink that shows the incident already.
+    fn shown_as(&self) -> Option<String> {
+        let message = self.thread.message_at(self.sink.address);
+        message.map(str::to_owned)
+    }
+}
+
 /// The notification is not needed.
 pub(super) fn dropped(room: &Room, it: &Notification, why: DropReason) -> Change {
     let at = room.tools.now();
@@ -94,7 +102,7 @@ pub(super) async fn send(
         episode: this.episode,
         at: now,
         expires_at: room.expiry(now),
-        shown_as: this.thread.message.clone(),
+        shown_as: this.shown_as(),
     };
     let receipt = call(room, this.sink, Call::Message(&message)).await;
     let receipt = judged(receipt, health, room.tools.now());
@@ -172,7 +180,7 @@ async fn store_outcome(
             | Receipt::Disabled { .. }
             | Receipt::Refused { .. }
             | Receipt::Later { .. }
-            | Receipt::Unsure { .. } => this.thread.message.clone(),
+            | Receipt::Unsure { .. } => this.shown_as(),
         };
         // The next one is counted from this answer: a clock that jumps causes one at most.
         if let (Some(every), Receipt::Accepted { .. }, Shown::Open) = (this.remind, receipt, shown)
@@ -184,6 +192,7 @@ async fn store_outcome(
         let thread = Thread {
             shown,
             message,
+            address: this.sink.address,
             ..this.thread
         };
         changes.push(Change::PutThread(Box::new(thread)));

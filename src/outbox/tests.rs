@@ -60,6 +60,8 @@ impl Seal for Open {
 #[derive(Clone, Debug)]
 enum Manner {
     Answers(Receipt),
+    /// It accepts it, and takes its time.
+    Lasts(Duration),
     /// It has it, and the answer never arrives.
     Hangs,
     Panics,
@@ -126,6 +128,10 @@ impl Deliver for FakeSink {
             match next {
                 None => accepted,
                 Some(Manner::Answers(receipt)) => receipt,
+                Some(Manner::Lasts(time)) => {
+                    tokio::time::sleep(time).await;
+                    accepted
+                }
                 Some(Manner::Hangs) => std::future::pending().await,
                 Some(Manner::Panics) => panic!("as a test wants it"),
             }

@@ -140,6 +140,7 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
         kind: kinds[usize::from(owner.as_u128() % 2 == 1)],
         host: host.to_owned(),
         target,
+        address: 0,
         wants: Wants {
             resolved: true,
             severity: Severity::Warning,

@@ -29,7 +29,8 @@ pub(in crate::api) struct NewSink {
     /// Kind of the sink.
     #[schema(value_type = SinkKind)]
     kind: String,
-    /// Address that is called. It is encrypted and never shown again.
+    /// Address that is called, in the form of its kind: see `docs/notifications.md`. It is
+    /// encrypted and never shown again.
     #[schema(
         max_length = 2048,
         example = "https://hooks.example.com/services/T0/B0/x"
@@ -38,7 +39,8 @@ pub(in crate::api) struct NewSink {
     /// Key. `webhook`: the one that signs what is sent, `whsec_` and the base64 of 24 to 64 bytes,
     /// generated when left out. `gotify`: the token of an application. `ntfy`: an access token, if
     /// the topic needs one. `pagerduty`: the integration key. `alertmanager`: what a proxy before
-    /// it asks for, if there is one: a bearer token, or `user:password`. Other kinds have none.
+    /// it asks for, if there is one: a bearer token, or `user:password`. `email`: the password of
+    /// the user. `telegram`: the token of a bot. `matrix`: an access token. Other kinds have none.
     #[schema(max_length = 2048)]
     secret: Option<String>,
     /// Whether it is notified of resolved incidents.

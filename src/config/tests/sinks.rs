@@ -35,6 +35,14 @@ fn hosts_and_networks_are_read_from_the_file_and_from_a_variable() {
 }
 
 #[test]
+fn the_file_of_authorities_is_none_or_a_path() {
+    assert_eq!(parse("").unwrap().sinks.ca_file, None);
+    let text = "[sinks]\nca_file = \"/etc/company.pem\"";
+    let expected = Some(std::path::PathBuf::from("/etc/company.pem"));
+    assert_eq!(parse(text).unwrap().sinks.ca_file, expected);
+}
+
+#[test]
 fn a_bad_entry_is_shown_with_what_is_expected() {
     for (entry, expected) in [
         ("https://chat.internal/x", "a host without scheme and path"),

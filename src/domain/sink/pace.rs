@@ -42,6 +42,13 @@ impl SinkKind {
             Self::Pagerduty => Pace::of(20, 600),
             // <https://docs.ntfy.sh/publish/#limitations>
             Self::Ntfy => Pace::of(60, 5_000),
+            // Twenty a minute in a group, and a later message about an incident takes two calls:
+            // <https://core.telegram.org/bots/faq#broadcasting-to-users>
+            Self::Telegram => Pace::of(3, 6_000),
+            // Ten in a second and bursts, by the default of Synapse; a later message takes two.
+            Self::Matrix => Pace::of(5, 1_000),
+            // A mail is a connection of its own.
+            Self::Email => Pace::of(10, 2_000),
         }
     }
 }
@@ -124,6 +131,9 @@ mod tests {
             (SinkKind::Discord, 30, 35),
             (SinkKind::Ntfy, 60, 75),
             (SinkKind::Pagerduty, 100, 120),
+            (SinkKind::Telegram, 10, 13),
+            (SinkKind::Matrix, 60, 70),
+            (SinkKind::Email, 30, 40),
             (SinkKind::Gotify, 1_000, 4_000),
             (SinkKind::Alertmanager, 1_000, 4_000),
             (SinkKind::Webhook, 1_000, 4_000),

@@ -287,6 +287,7 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         kind: SinkKind::Webhook,
         host: "chat.example".into(),
         target: Sealed(vec![1]),
+        address: 0,
         wants: Wants::default(),
         state: SinkState::Enabled,
         hold_until: None,

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::id::Entropy;
 use crate::domain::sink::{DisableReason, SinkKind};
 
-struct Fixed;
+pub(super) struct Fixed;
 
 impl Entropy for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
@@ -271,10 +271,16 @@ fn a_key_is_refused_where_the_address_is_all_there_is() {
 async fn what_cannot_be_read_or_called_disables_a_sink_of_any_kind() {
     let sinks = Sinks::new(closed());
     for kind in SinkKind::ALL {
-        let inside = br#"{"url":"https://10.0.0.1/topic","secrets":[]}"#;
+        let (inside, secrets) = match kind {
+            SinkKind::Email => ("smtps://a@b.example@10.0.0.1?to=a@b.example", r#"["x"]"#),
+            SinkKind::Telegram => ("https://10.0.0.1/42", r#"["1:x"]"#),
+            SinkKind::Matrix => ("https://10.0.0.1/!a:b.example", r#"["x"]"#),
+            _ => ("https://10.0.0.1/topic", "[]"),
+        };
+        let inside = format!(r#"{{"url":"{inside}","secrets":{secrets}}}"#);
         for (plain, expected) in [
             (&b"no JSON"[..], DisableReason::Sealed),
-            (&inside[..], DisableReason::AddressRefused),
+            (inside.as_bytes(), DisableReason::AddressRefused),
         ] {
             let plain = plain.to_vec().into();
             let receipt = sinks.deliver(&Target { kind, plain }, &message()).await;

@@ -139,6 +139,52 @@ async fn a_sink_that_is_gone_is_disabled_and_gets_what_waits_when_it_is_enabled_
     assert_eq!(about[1..], [IncidentId::from_u128(1), lasting.id]);
 }
 
+/// An id of the former place means nothing at the new one, or something else.
+#[tokio::test(start_paused = true)]
+async fn with_another_address_the_message_at_the_former_one_is_not_changed() {
+    let world = World::new().await;
+    let incident = world.open(7).await;
+    world.until(|world| world.states() == ["sent"]).await;
+    let edit = |wish: bool| Edit {
+        name: Some("pager".into()),
+        wish: wish.then(Wish::default),
+        ..Edit::default()
+    };
+    // The same place under another name.
+    world.desk().edit(CHAT, edit(false)).await.unwrap();
+    world.resolve(&incident).await;
+    world.until(|world| world.heard().len() == 2).await;
+    assert_eq!(world.heard()[1].shown_as.as_deref(), Some("m7"));
+    world.until(|world| world.states() == ["sent"; 2]).await;
+    world.desk().edit(CHAT, edit(true)).await.unwrap();
+    world.put(&incident).await;
+    world.until(|world| world.heard().len() == 3).await;
+    assert_eq!(world.heard()[2].shown_as, None);
+    world.until(|world| world.states() == ["sent"; 3]).await;
+    // From then on it is the message at the new place.
+    world.resolve(&incident).await;
+    world.until(|world| world.heard().len() == 4).await;
+    assert_eq!(world.heard()[3].shown_as.as_deref(), Some("m7"));
+}
+
+/// A message is where it was sent, also if the address changes during the call.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_under_way_to_a_former_address_is_not_changed_at_the_new_one() {
+    let world = World::new().await;
+    world.manner(Manner::Lasts(5 * MOMENT));
+    let incident = world.open(7).await;
+    world.until(|world| world.heard().len() == 1).await;
+    let edit = Edit {
+        wish: Some(Wish::default()),
+        ..Edit::default()
+    };
+    world.desk().edit(CHAT, edit).await.unwrap();
+    world.until(|world| world.states() == ["sent"]).await;
+    world.resolve(&incident).await;
+    world.until(|world| world.heard().len() == 2).await;
+    assert_eq!(world.heard()[1].shown_as, None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_that_a_sink_refuses_holds_up_no_other() {
     let world = World::new().await;
