@@ -34,8 +34,8 @@ impl SinkKind {
             // Machines.
             Self::Webhook | Self::Gotify | Self::Alertmanager => Pace::of(10, 20),
             // One message a second, and short bursts:
-            // <https://docs.slack.dev/apis/web-api/rate-limits>
-            Self::Slack | Self::Mattermost | Self::Teams => Pace::of(5, 1_000),
+            // <https://docs.slack.dev/apis/web-api/rate-limits>. Synapse takes more.
+            Self::Slack | Self::Mattermost | Self::Teams | Self::Matrix => Pace::of(5, 1_000),
             // The same, and a later message about an incident takes two calls.
             Self::Discord => Pace::of(3, 2_000),
             // At most 120 events a minute for an integration.
@@ -45,8 +45,6 @@ impl SinkKind {
             // Twenty a minute in a group, and a later message about an incident takes two calls:
             // <https://core.telegram.org/bots/faq#broadcasting-to-users>
             Self::Telegram => Pace::of(3, 6_000),
-            // Ten in a second and bursts, by the default of Synapse; a later message takes two.
-            Self::Matrix => Pace::of(5, 1_000),
             // A mail is a connection of its own.
             Self::Email => Pace::of(10, 2_000),
         }
