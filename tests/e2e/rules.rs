@@ -91,8 +91,8 @@ fn a_user_routes_incidents_by_rules_and_sees_what_they_do() {
     let shown = done(&stage, &["rules", "show"]);
     let set = done_with(&stage, &["rules", "set", "-"], &shown);
     assert_eq!(set, "set 3 rules, version 2");
-    let stale = stage.run_with(&["rules", "set", "-"], &shown);
-    assert_eq!(stale.status.code(), Some(1), "{stale:?}");
+    let outdated = stage.run_with(&["rules", "set", "-"], &shown);
+    assert_eq!(outdated.status.code(), Some(1), "{outdated:?}");
     let bad = shown.replace("Asia/Tokyo", "Tokyo");
     let bad = stage.run_with(
         &["rules", "set", "-"],
