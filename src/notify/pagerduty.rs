@@ -242,7 +242,10 @@ mod tests {
             .iter()
             .map(|it| it["event_action"].as_str().unwrap())
             .collect();
-        assert_eq!(actions, ["resolve", "trigger", "trigger", "trigger"]);
+        assert_eq!(
+            actions,
+            ["resolve", "trigger", "trigger", "trigger", "trigger"]
+        );
         assert!(
             bodies
                 .iter()
