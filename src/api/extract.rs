@@ -2,8 +2,8 @@
 //! [`super::query`].
 //!
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
-//! pass for the default. An array is no object, see [`strict`]. Depth is bounded by the types and by
-//! `serde_json`'s own limit of 128.
+//! pass for the default. An array is no object, see [`strict`]. Depth is bounded by the types and
+//! by `serde_json`'s own limit of 128.
 
 use super::access::Caller;
 use super::auth;
