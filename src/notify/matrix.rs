@@ -24,9 +24,9 @@ const ID_BYTES_MAX: usize = 255;
 
 /// A room: its id, or an alias.
 fn is_room(text: &str) -> bool {
-    let is_long = !(2..=ID_BYTES_MAX).contains(&text.len());
+    let fits = (2..=ID_BYTES_MAX).contains(&text.len());
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"/?".contains(c);
-    if is_long || !text[1..].chars().all(is_plain) {
+    if !fits || !text.chars().all(is_plain) {
         return false;
     }
     let is_whole = |rest: &str| {
@@ -330,6 +330,23 @@ mod tests {
         let url = "https://matrix.example.org/!a:b";
         for secret in [None, Some("a b")] {
             assert_eq!(entered(url, secret).unwrap_err().field, "secret");
+        }
+    }
+
+    #[test]
+    fn any_text_of_a_server_is_a_room_or_none() {
+        assert!(is_room("!a:b") && is_room("!\u{e9}") && is_room("#a:b"));
+        for text in [
+            "",
+            "!",
+            "\u{e9}x",
+            "\u{1f7e2}",
+            "#a",
+            "!a b",
+            "!a/b",
+            "!a\u{0}",
+        ] {
+            assert!(!is_room(text), "{text}");
         }
     }
 
