@@ -183,12 +183,13 @@ async fn lasting(room: &Room, sink: &Sink, id: IncidentId) -> Result<Option<Last
     if incident.standing().is_resolved != is_resolved {
         return Ok(None);
     }
+    let shown_as = thread.message_at(sink.address).map(str::to_owned);
     let waiting = store.notifications_waiting(id, sink.id).await?;
     let is_unsure = waiting.iter().any(Notification::is_unsure);
     Ok((!is_unsure).then_some(Lasting {
         incident,
         is_resolved,
-        shown_as: thread.message,
+        shown_as,
     }))
 }
 

@@ -71,7 +71,8 @@ impl Worker {
                 self.wake(sink);
             }
             for sink in self.room.tools.store.sinks_showing_open().await? {
-                if self.has_work(sink).await? {
+                // Trouble with one is for its own task to report.
+                if self.has_work(sink).await.unwrap_or(true) {
                     self.wake(sink);
                 }
             }
