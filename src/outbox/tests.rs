@@ -95,6 +95,7 @@ struct FakeSink {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Beat {
     incidents: Vec<(IncidentId, bool)>,
+    shown_as: Vec<Option<String>>,
     at: Instant,
     expires_at: Timestamp,
 }
@@ -147,6 +148,7 @@ impl Deliver for FakeSink {
         let incidents = all.iter().map(|it| (it.incident.id, it.is_resolved));
         self.beats.lock().push(Beat {
             incidents: incidents.collect(),
+            shown_as: all.iter().map(|it| it.shown_as.clone()).collect(),
             at: Instant::now(),
             expires_at,
         });

@@ -89,6 +89,29 @@ async fn an_incident_that_lasts_is_sent_again_and_again_before_it_expires() {
     assert_eq!(world.kinds().len(), 1, "and no message more");
 }
 
+/// What an alert looked like at the former address is not what one at the new address looks like.
+#[tokio::test(start_paused = true)]
+async fn with_another_address_nothing_of_the_former_one_is_repeated() {
+    let world = world().await;
+    world.open(1).await;
+    world.passes(2 * MINUTE).await;
+    let known = |beat: &Beat| beat.shown_as == [Some("m1".to_owned())];
+    assert!(beats(&world).iter().all(known));
+    let wish = Some(Wish::default());
+    let edit = Edit {
+        wish,
+        ..Edit::default()
+    };
+    world.desk().edit(CHAT, edit).await.unwrap();
+    forget(&world);
+    world.passes(5 * MINUTE).await;
+    let beats = beats(&world);
+    assert!(
+        beats.len() > 3 && beats.iter().all(|beat| beat.shown_as == [None]),
+        "{beats:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_end_is_sent_again_for_five_minutes_and_then_all_is_quiet() {
     let world = world().await;
