@@ -353,7 +353,8 @@ async fn a_sink_hears_of_the_beginning_and_of_the_end_and_of_the_next_beginning(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_resolved_within_the_delay_is_not_sent_and_everything_else_is_after_it() {
+async fn scenario_51_what_is_resolved_within_the_delay_is_not_sent_and_everything_else_is_after_it()
+{
     let mut world = World::new().await;
     world.kill();
     world.settings.delay = Duration::from_secs(30);
@@ -387,6 +388,19 @@ async fn an_incident_of_an_owner_without_sinks_and_of_one_who_left_reaches_no_si
     world.open(4).await;
     world.until(|world| world.states() == ["dropped"]).await;
     assert_eq!(world.heard(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scenario_52_a_user_who_leaves_between_the_plan_and_the_call_is_not_notified() {
+    let world = World::new().await;
+    *world.sink.always.lock() = Some(later("no connection"));
+    world.open(1).await;
+    world.until(|world| world.heard().len() == 1).await;
+    assert_eq!(world.states(), ["waiting"]);
+    world.commit(vec![Change::DeleteUser(ANN)]).await;
+    *world.sink.always.lock() = None;
+    world.until(|world| world.states() == ["dropped"]).await;
+    assert_eq!(world.heard().len(), 1, "nothing after that");
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,7 +46,7 @@ async fn a_message_is_tried_again_by_the_schedule_with_the_same_id_and_then_give
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_is_down_for_a_day_gets_all_of_it_in_order_soon_after() {
+async fn scenario_47_a_sink_that_is_down_for_a_day_gets_all_of_it_in_order_soon_after() {
     const INCIDENTS: u128 = 2_000;
     let world = World::new().await;
     *world.sink.always.lock() = Some(later("no connection"));
@@ -109,7 +109,8 @@ async fn a_wait_that_a_sink_asks_for_is_obeyed_also_by_the_next_process() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_is_gone_is_disabled_and_gets_what_waits_when_it_is_enabled_again() {
+async fn scenario_50_a_sink_that_is_gone_is_disabled_and_gets_what_waits_when_it_is_enabled_again()
+{
     let world = World::new().await;
     world.manner(Manner::Answers(Receipt::Disabled {
         reason: DisableReason::Gone,
@@ -201,7 +202,7 @@ async fn a_message_that_a_sink_refuses_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_hangs_holds_up_no_other() {
+async fn scenario_49_a_sink_that_hangs_holds_up_no_other() {
     let world = World::new().await;
     let mail = SinkId::from_u128(2);
     world.manner(Manner::Hangs);
@@ -220,7 +221,7 @@ async fn a_sink_that_hangs_holds_up_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_waits_for_a_beginning_whose_answer_is_lost() {
+async fn scenario_48_an_end_waits_for_a_beginning_whose_answer_is_lost() {
     use NotificationKind::{Opened, Resolved};
     let world = World::new().await;
     world.manner(Manner::Answers(Receipt::Unsure {
