@@ -25,6 +25,7 @@ pub mod scope;
 pub mod server;
 mod settings;
 mod signin;
+mod strict;
 
 #[cfg(test)]
 mod tests;

@@ -54,6 +54,7 @@ mod provider;
 mod reference;
 mod replace;
 mod repositories;
+mod rules;
 mod runs;
 mod saved;
 mod serve;
@@ -150,6 +151,9 @@ enum Command {
     /// Add, list, test, change or remove sinks: where you are notified of incidents.
     #[command(subcommand)]
     Sinks(sinks::Sinks),
+    /// Show, set or try your rules: who is notified of what, how soon, how often.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// List notifications, or send one again.
     Notifications(notifications::Args),
     /// List, follow, show or replay deliveries.
@@ -285,6 +289,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Connections(args) => connections::list(&args, session),
         Command::Incidents(args) => incidents::run(&args, session),
         Command::Sinks(command) => sinks::run(&command, session),
+        Command::Rules(command) => rules::run(&command, session),
         Command::Notifications(args) => notifications::run(&args, session),
         Command::Deliveries(args) => deliveries::run(&args, session),
         Command::Forward(args) => forward::run(&args, session),

@@ -35,8 +35,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, allowed, bad, duration, interval, is_json, log_level, networks, own_address,
-    public_url, rotation, settings, size, within,
+    address, allowed, bad, deadline, duration, interval, is_json, log_level, networks,
+    optional_path, own_address, public_url, rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -160,10 +160,14 @@ settings! {
     Sinks {
         /// An incident that is resolved within this time is not sent.
         delay: Duration = "duration",
+        /// How often what lasts is sent again to sinks that would forget it.
+        heartbeat: Duration = "deadline",
         /// Hosts and networks besides the internet.
         allow: Allowed = "allowed",
         /// Whether notifications are sent through the outbound proxy.
         use_proxy: bool,
+        /// PEM file of certificate authorities that are trusted besides the system's; empty: none.
+        ca_file: Option<PathBuf> = "optional_path",
     }
 
     /// Logging.

@@ -34,6 +34,7 @@ pub mod repo;
 pub mod rhythm;
 pub mod rotation;
 pub mod rule;
+pub mod rulebook;
 pub mod run;
 pub mod secret;
 pub mod sink;

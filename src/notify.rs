@@ -9,33 +9,40 @@
 //! Addresses, keys and answers' headers are secrets: no error and no `Debug` shows more of a URL
 //! than its host and port.
 
+mod alertmanager;
 mod answer;
 mod card;
 mod deliver;
 mod destination;
 mod discord;
+mod email;
 mod error;
 mod escape;
 mod fault;
 mod gotify;
 mod host;
+mod matrix;
 mod mattermost;
 mod names;
 mod ntfy;
 mod outbound;
+mod pagerduty;
 mod proxy;
 pub mod signature;
 mod sinks;
 mod slack;
+mod smtp;
 mod stored;
 mod teams;
+mod telegram;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod verdict;
 mod webhook;
 
 pub use answer::{Answer, clean};
-pub use deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+pub use deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 pub use destination::Destination;
 pub use error::AddressError;
 pub use fault::{Outcome, SendError, TlsFault};

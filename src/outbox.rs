@@ -8,10 +8,13 @@
 //! ADR 34.
 
 mod announce;
+mod call;
 mod desk;
 mod handle;
 mod health;
+mod heartbeat;
 mod outcome;
+mod paces;
 mod reseal;
 mod room;
 mod sender;
@@ -21,7 +24,7 @@ mod tools;
 mod trouble;
 mod worker;
 
-pub use desk::{DeskError, Edit, NewSink, Tested};
+pub use desk::{DeskError, Edit, NewRules, NewSink, Tested};
 pub use handle::{Notifier, Notifying};
 pub use outcome::OUTCOMES;
 pub use reseal::ResealError;
@@ -34,12 +37,15 @@ use std::time::Duration;
 pub struct Settings {
     /// An incident that is resolved within this time is not sent.
     pub delay: Duration,
+    /// How often incidents that last are sent again to sinks that would forget them.
+    pub heartbeat: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             delay: Duration::from_secs(30),
+            heartbeat: Duration::from_mins(1),
         }
     }
 }

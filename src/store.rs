@@ -54,6 +54,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::Sink;
@@ -315,6 +316,8 @@ pub trait Read: Send + Sync {
     fn sink(&self, id: SinkId) -> Reading<'_, Option<Sink>>;
     /// The sinks of an owner, newest first.
     fn sinks_of(&self, owner: OwnerId) -> Reading<'_, Vec<Sink>>;
+    /// The rules of an owner.
+    fn rulebook(&self, owner: OwnerId) -> Reading<'_, Option<Rulebook>>;
     /// The sinks for which notifications wait.
     fn sinks_with_notifications(&self) -> Reading<'_, Vec<SinkId>>;
     /// A notification.
@@ -340,6 +343,16 @@ pub trait Read: Send + Sync {
     fn thread(&self, incident: IncidentId, sink: SinkId) -> Reading<'_, Option<Thread>>;
     /// What all sinks show of an incident.
     fn threads(&self, incident: IncidentId) -> Reading<'_, Vec<Thread>>;
+    /// The incidents that a sink shows as open, oldest first, at most `limit`, of those after this
+    /// one.
+    fn incidents_shown_open(
+        &self,
+        sink: SinkId,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Reading<'_, Vec<IncidentId>>;
+    /// The sinks that show any incident as open.
+    fn sinks_showing_open(&self) -> Reading<'_, Vec<SinkId>>;
     /// The standing with which an incident was last announced.
     fn announced(&self, incident: IncidentId) -> Reading<'_, Option<Announced>>;
     /// The incidents after this one that stand otherwise than they were last announced, oldest

@@ -15,6 +15,7 @@ mod leaving;
 mod lifecycle;
 mod logs;
 mod moves;
+mod opening;
 mod operations;
 mod outage;
 mod pool;

@@ -35,6 +35,7 @@ mod incident;
 mod list;
 mod notification;
 mod operation;
+mod rules;
 mod signin;
 mod stats;
 
@@ -60,5 +61,6 @@ pub use list::List;
 pub(super) use list::cut;
 pub use notification::{AddedSink, Notification, Sink, TestedSink};
 pub use operation::{Operated, Operation, Plan, PlanItem, Planned};
+pub use rules::{Tested, TestedRoute, TestedRule, TestedRules};
 pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};

@@ -10,6 +10,7 @@ pub use crate::domain::error_code::ErrorCode as Code;
 use crate::domain::id::ConnectionId;
 use crate::domain::lifecycle::Failure;
 use crate::domain::operation::UNFINISHED_MAX;
+use crate::domain::rulebook::check::BadRules;
 use crate::domain::standing::Standing;
 use crate::outbox::DeskError;
 use crate::provider::ProviderError;
@@ -75,6 +76,7 @@ pub const fn status(code: Code) -> StatusCode {
         | C::NoCredential
         | C::CredentialRefused
         | C::SinkUnfit
+        | C::RulesUnfit
         | C::OauthNotConfigured
         | C::OauthRefused
         | C::Unauthorized
@@ -259,11 +261,18 @@ impl From<DeskError> for Problem {
             DeskError::NotFound => Self::not_found(),
             // It depends on the kind, which no schema can say.
             DeskError::Unfit(unfit) => Self::new(Code::SinkUnfit, unfit.to_string()),
-            DeskError::TooMany(_) => Self::new(Code::QuotaReached, error.to_string()),
+            DeskError::Rules(bad) => bad.into(),
             DeskError::NotNow(why) => Self::new(Code::NotNow, why),
             DeskError::Read(error) => error.into(),
             DeskError::Commit(error) => error.into(),
         }
+    }
+}
+
+impl From<BadRules> for Problem {
+    /// It depends on the user's sinks, on all rules together, or on names that no schema lists.
+    fn from(bad: BadRules) -> Self {
+        Self::new(Code::RulesUnfit, format!("{bad}."))
     }
 }
 
@@ -316,6 +325,10 @@ impl From<CommitError> for Problem {
                     "You have {UNFINISHED_MAX} operations that have not ended. Wait for one, or \
                      cancel one."
                 ),
+            ),
+            CommitError::Conflict(Conflict::Sinks(_)) => Self::new(
+                Code::QuotaReached,
+                "You have the most sinks. Remove one first.",
             ),
             CommitError::Conflict(Conflict::Lease(_)) => Self::new(
                 Code::Unavailable,

@@ -2,7 +2,8 @@
 //! [`super::query`].
 //!
 //! A JSON body with a field that we do not know is refused: a misspelt `delete_webhook` must not
-//! pass for the default. Depth is bounded by the types and by `serde_json`'s own limit of 128.
+//! pass for the default. An array is no object, see [`strict`]. Depth is bounded by the types and
+//! by `serde_json`'s own limit of 128.
 
 use super::access::Caller;
 use super::auth;
@@ -12,6 +13,7 @@ use super::ingress::fair::{Account, Who};
 use super::scope::Shared;
 use super::server::client::client_of;
 use super::server::socket::progress_of;
+use super::strict;
 use crate::domain::repo::ProviderKind;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
@@ -92,7 +94,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
             let announced = body::check_head(&request, &limits)?;
             let body = body::read(payload, announced, limits).await?;
             auth::still_admits(shared, &request).await?;
-            serde_json::from_slice(&body.bytes)
+            strict::from_slice(&body.bytes)
                 .map(Self)
                 .map_err(|error| bad_json(&error))
         })

@@ -40,6 +40,7 @@ operations: Operations: Requests to many connections.
 incidents: Incidents: Failures of CI, of webhooks and of credentials.
 sinks: Sinks: Where you are notified.
 notifications: Notifications: What sinks are sent.
+rules: Rules: Who is notified of what, how soon, how often.
 deliveries: Deliveries: Deliveries of providers, with their payloads.
 gaps: Gaps: Times in which deliveries were missed.
 runs: Runs: Runs of workflows and pipelines.

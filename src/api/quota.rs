@@ -38,6 +38,8 @@ pub struct Quotas {
     pub credentials: usize,
     /// Connections of a user.
     pub repositories: usize,
+    /// Sinks of a user: each incident may become a message to each of them.
+    pub sinks: usize,
     /// Attempts of a user in an hour to connect what is not there.
     pub failed_connects_per_hour: u32,
     /// Wrong API tokens from one address in a minute.
@@ -54,6 +56,7 @@ impl Default for Quotas {
             users: 10_000,
             credentials: 100,
             repositories: 200_000,
+            sinks: 50,
             failed_connects_per_hour: 200,
             wrong_tokens_per_minute: 30,
         }
@@ -251,6 +254,11 @@ impl Counters {
         }
     }
 
+    /// The most sinks that a user may have.
+    pub(super) const fn most_sinks(&self) -> usize {
+        self.quotas.sinks
+    }
+
     /// Whether there may be one more of something of which there are so many.
     pub(super) fn may_have_one_more(&self, what: Owned, count: usize) -> Result<(), Problem> {
         let quotas = &self.quotas;
@@ -284,6 +292,11 @@ impl Counters {
                 "{} connections of yours are kept, removed ones included. Removed ones are \
                  deleted when their history is.",
             ),
+            Owned::Sinks => (
+                Limit::SinksPerUser,
+                quotas.sinks,
+                "A user may have {} sinks. Remove one first.",
+            ),
             Owned::Users => (
                 Limit::Users,
                 quotas.users,
@@ -312,6 +325,8 @@ pub(super) enum Owned {
     Repositories,
     /// The same with those that were removed and are still kept.
     Removed,
+    /// Sinks of a user.
+    Sinks,
     /// Users.
     Users,
 }

@@ -19,6 +19,7 @@ pub(super) mod oauth;
 pub(super) mod operations;
 mod payload;
 pub(super) mod repositories;
+pub(super) mod rules;
 pub(super) mod runs;
 pub(super) mod sinks;
 pub(super) mod stats;

@@ -9,8 +9,8 @@ use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
     backup, commands, connections, credentials, deliveries, docs, gaps, health, history, hooks,
-    incidents, notifications, oauth, operations, repositories, runs, sinks, stats, tokens, users,
-    webhooks,
+    incidents, notifications, oauth, operations, repositories, rules, runs, sinks, stats, tokens,
+    users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -163,6 +163,11 @@ routes! {
         [InvalidField, SinkUnfit, NotNow];
     RemoveSink = DELETE "/api/v2/sinks/{id}" User sinks::remove;
     TestSink = POST "/api/v2/sinks/{id}/test" User sinks::test [NotNow];
+    GetRules = GET "/api/v2/rules" User rules::show;
+    SetRules = PUT "/api/v2/rules" User rules::set
+        [InvalidField, RulesUnfit, NotNow];
+    TestRules = POST "/api/v2/rules/test" User rules::test
+        [InvalidField, RulesUnfit, NotFound];
     ListNotifications = GET "/api/v2/notifications" User notifications::list [NotFound];
     GetNotification = GET "/api/v2/notifications/{id}" User notifications::one;
     RetryNotification = POST "/api/v2/notifications/{id}/retry" User notifications::retry [NotNow];

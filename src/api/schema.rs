@@ -20,6 +20,9 @@ use crate::domain::operation::{Action, ItemOutcome, OperationState, Verdict};
 use crate::domain::removal::HookOutcome;
 use crate::domain::repo::{FullName, Host, ProviderKind};
 use crate::domain::rotation::RotationState;
+use crate::domain::rulebook::About;
+use crate::domain::rulebook::decide::Condition;
+use crate::domain::rulebook::quiet::Day;
 use crate::domain::run::{Conclusion, Family, RunStatus};
 use crate::domain::sink::{DisableReason, NAME_CHARS_MAX, SinkKind, SinkState};
 use crate::domain::standing::Standing;
@@ -239,6 +242,11 @@ names! {
     NotificationStateName, "NotificationState", NotificationStateName::ALL,
         "State of a notification.";
     DropReason, "NotificationDropReason", DropReason::ALL, "Why a notification was not needed.";
+    About, "IncidentAbout", About::ALL, "What an incident is about.";
+    Day, "Day", Day::ALL, "A day of the week.";
+    Condition, "RuleCondition", Condition::ALL, "A condition of a rule.";
+    Passes, "QuietHoursPass", Passes::ALL,
+        "Least severity that is sent at any time; `none` if nothing is.";
     HookOutcome, "WebhookOutcome", HookOutcome::ALL,
         "State of the webhook at the provider after disconnecting.";
 }
@@ -295,6 +303,8 @@ only_names! {
     NotificationStateName = NotificationState::NAMES, NotificationState;
     /// The name of a sink's state.
     SinkStateName = ["enabled", "paused", "disabled"];
+    /// The least severity that quiet hours let pass.
+    Passes = ["warning", "error", "critical", "none"];
     /// The name of a delivery's state.
     DeliveryStatus = ["received", "processed"];
 }

@@ -3,6 +3,7 @@
 use super::dto::Watch;
 use super::quota::Quotas;
 use crate::domain::net::Network;
+use crate::domain::rule::Rules;
 use std::time::Duration;
 
 /// Largest delivery: GitHub caps payloads at 25 MB, GitLab at 25 MB by default.
@@ -37,6 +38,10 @@ pub struct Settings {
     pub connections_per_peer_max: usize,
     /// Proxies: they connect for many, and say for whom.
     pub trusted_proxies: Vec<Network>,
+    /// Which ends of runs open incidents.
+    pub incidents: Rules,
+    /// What is resolved within this time is not sent, if no rule says otherwise.
+    pub notify_delay: Duration,
     /// What users and addresses may ask for.
     pub quotas: Quotas,
     /// How long a client may not read what it has asked for.
@@ -79,6 +84,8 @@ impl Default for Settings {
             connections_max: 2048,
             connections_per_peer_max: 256,
             trusted_proxies: vec![Network::LOOPBACK_V4, Network::LOOPBACK_V6],
+            incidents: Rules::default(),
+            notify_delay: Duration::from_secs(30),
             quotas: Quotas::default(),
             write_deadline: Duration::from_secs(10),
             stream_alive_every: Duration::from_secs(15),

@@ -23,6 +23,7 @@ mod person;
 mod provider;
 mod quotas;
 mod resources;
+mod rules;
 mod secrets;
 mod signin;
 mod stage;

@@ -44,6 +44,9 @@ pub enum StartError {
     /// The addresses of sinks cannot be resealed.
     #[error(transparent)]
     ResealSinks(#[from] outbox::ResealError),
+    /// The file of certificate authorities for sinks cannot be read.
+    #[error("sinks.ca_file: {0}")]
+    SinkAuthority(std::io::Error),
     /// The client for notifications cannot be made.
     #[error("sinks: {0}")]
     Sinks(#[from] SettingsError),
@@ -86,6 +89,7 @@ impl StartError {
             | Self::Absent(_)
             | Self::Provider(..)
             | Self::Authority(..)
+            | Self::SinkAuthority(_)
             | Self::AppKey(_)
             | Self::Sinks(_)
             | Self::Log(_) => true,

@@ -58,9 +58,7 @@ impl App {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let steady = Arc::new(SteadyClock::default());
         let clock = Arc::clone(&steady) as Arc<dyn Clock>;
-        let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
-        let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(&entropy))?;
-        let seal: Arc<dyn Seal> = Arc::new(ring);
+        let seal = seal(&config, &entropy)?;
         let providers = providers(&config, &clock, &*entropy)?;
         stored::check_key_of_closed(&config, &*seal)?;
         let opened = stored::open(&config, &steady)?;
@@ -149,6 +147,12 @@ impl App {
     }
 }
 
+fn seal(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Arc<dyn Seal>, KeyError> {
+    let keys = config.seal_key.as_ref().ok_or(KeyError::Missing)?;
+    let ring = KeyRing::new(&MasterKey::parse_list(&keys.0)?, Arc::clone(entropy))?;
+    Ok(Arc::new(ring))
+}
+
 /// Backups of the store in this directory, which stays open meanwhile.
 fn backup(data_dir: PathBuf) -> Backup {
     Arc::new(move |out| {
@@ -184,7 +188,12 @@ fn settings(config: &Config) -> Settings {
 /// The outbox, which is not started.
 fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     let proxy = config.proxy.as_ref().filter(|_| config.sinks.use_proxy);
+    let ca_pem = config.sinks.ca_file.as_ref().map(std::fs::read).transpose();
+    let url = url::Url::parse(&config.server.public_url).ok();
+    let name = url.as_ref().and_then(url::Url::host_str);
     let outbound = Outbound::new(notify::Settings {
+        ca_pem: ca_pem.map_err(StartError::SinkAuthority)?,
+        name: name.unwrap_or("localhost").to_owned(),
         proxy: proxy.map(|proxy| notify::Proxy::new(proxy.url.clone(), &proxy.no_proxy)),
         ..notify::Settings::new(config.sinks.allow.clone())
     })?;
@@ -195,8 +204,11 @@ fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
         entropy: Arc::clone(&ports.entropy),
         deliver: Arc::new(Sinks::new(outbound)),
     };
-    let delay = config.sinks.delay;
-    Ok(Notifier::new(tools, outbox::Settings { delay }))
+    let settings = outbox::Settings {
+        delay: config.sinks.delay,
+        heartbeat: config.sinks.heartbeat,
+    };
+    Ok(Notifier::new(tools, settings))
 }
 
 fn ledger_settings(config: &Config) -> ledger::Settings {
@@ -222,6 +234,8 @@ fn api_settings(config: &Config) -> api::Settings {
         connections_per_peer_max: config.limits.connections_per_address,
         trusted_proxies: config.server.trusted_proxies.clone(),
         write_deadline: config.limits.write_deadline,
+        incidents: config.rules.clone(),
+        notify_delay: config.sinks.delay,
         quotas: quotas(&config.limits),
         answer_bytes_max: config.limits.answer_bytes,
         ..api::Settings::default()
@@ -238,6 +252,7 @@ fn quotas(limits: &Limits) -> api::Quotas {
         users: limits.users,
         credentials: limits.credentials_per_user,
         repositories: limits.repositories_per_user,
+        sinks: limits.sinks_per_user,
         failed_connects_per_hour: rate(limits.failed_connects_per_hour),
         wrong_tokens_per_minute: rate(limits.wrong_tokens_per_minute),
     }

@@ -101,6 +101,8 @@ hookherd sinks add webhook team-chat < address.txt
 hookherd sinks add webhook pager --severity critical --from address.txt
 hookherd sinks add slack ci-channel --from address.txt
 hookherd sinks add gotify phone --from address.txt --secret-from token.txt
+hookherd sinks add pagerduty on-call --from address.txt --secret-from key.txt
+hookherd sinks add alertmanager prometheus --from address.txt
 hookherd sinks edit team-chat --name chat
 hookherd sinks edit team-chat --address < address.txt
 hookherd sinks list
@@ -109,6 +111,10 @@ hookherd sinks test team-chat
 hookherd sinks pause team-chat
 hookherd sinks resume team-chat
 hookherd sinks remove team-chat
+hookherd rules show
+hookherd rules set rules.toml
+hookherd rules test inc_...
+hookherd rules test run_... --file rules.toml
 hookherd notifications --state failed
 hookherd notifications --sink team-chat --limit 5
 hookherd notifications show ntf_...

@@ -56,6 +56,8 @@ settings! {
         credentials_per_user: usize = "within::<_, 1, MANY>",
         /// Connections to repositories per user.
         repositories_per_user: usize = "within::<_, 1, MANY>",
+        /// Sinks per user.
+        sinks_per_user: usize = "within::<_, 1, MANY>",
         /// Attempts per user and hour to connect repositories that were not found.
         failed_connects_per_hour: usize = "within::<_, 1, MANY>",
         /// Wrong API tokens per address and minute.

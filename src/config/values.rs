@@ -8,6 +8,7 @@ use crate::domain::repo::Host;
 use crate::domain::rotation::ROTATE_EVERY_MIN;
 use serde::de::{Deserialize, Deserializer, Error};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -64,6 +65,7 @@ texts! {
     address: SocketAddr = read_address;
     own_address: Option<SocketAddr> = read_own_address;
     public_url: String = read_public_url;
+    optional_path: Option<PathBuf> = read_path;
     log_level: String = read_log_level;
     is_json: bool = read_format;
 }
@@ -90,6 +92,14 @@ fn read_duration(text: &str) -> Result<Duration, &'static str> {
     let duration = humantime::parse_duration(text).map_err(|_| EXPECTED)?;
     let duration = Some(duration).filter(|duration| *duration <= DURATION_MAX);
     duration.ok_or("a duration of at most 1000years")
+}
+
+/// A path, or none when it is empty.
+fn read_path(text: &str) -> Result<Option<PathBuf>, &'static str> {
+    if text.contains(char::is_control) {
+        return Err("the path of a file, or \"\"");
+    }
+    Ok(Some(PathBuf::from(text)).filter(|path| !path.as_os_str().is_empty()))
 }
 
 fn read_interval(text: &str) -> Result<Duration, &'static str> {

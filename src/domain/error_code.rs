@@ -65,6 +65,8 @@ codes! {
         "Check the name, and whether the credential can access the group.";
     SinkUnfit = "sink_unfit", "The address or the key does not fit this kind of sink",
         "Read the detail. Addresses are https and public, or allowed by the operator.";
+    RulesUnfit = "rules_unfit", "The rules cannot be used as they are",
+        "Read the detail: it names the rule and the field.";
     MethodNotAllowed = "method_not_allowed", "The route does not support this method",
         "Use a method listed in Allow.";
     BodyTimeout = "body_timeout", "The body was not received in time", "Send it again, faster.";

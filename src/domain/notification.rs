@@ -28,6 +28,8 @@ named! {
         Worse = "worse",
         /// It was resolved.
         Resolved = "resolved",
+        /// It is still open, and no user has acknowledged it.
+        Reminded = "reminded",
     }
 }
 
@@ -36,7 +38,7 @@ impl NotificationKind {
     pub const fn opens(self) -> bool {
         match self {
             Self::Opened | Self::Reopened => true,
-            Self::Worse | Self::Resolved => false,
+            Self::Worse | Self::Resolved | Self::Reminded => false,
         }
     }
 }
@@ -163,8 +165,10 @@ pub struct Thread {
     pub sink: SinkId,
     /// What it shows, as far as its answers say.
     pub shown: Shown,
-    /// The message's id at the sink, for sinks that can change it.
+    /// What changes or ends the message at the sink: its id there, or what an alert looked like.
     pub message: Option<String>,
+    /// The address of the sink (`Sink::address`) where that message is.
+    pub address: u32,
 }
 
 impl Thread {
@@ -175,7 +179,13 @@ impl Thread {
             sink,
             shown: Shown::Nothing,
             message: None,
+            address: 0,
         }
+    }
+
+    /// The message's id at this address of the sink.
+    pub fn message_at(&self, address: u32) -> Option<&str> {
+        self.message.as_deref().filter(|_| self.address == address)
     }
 }
 

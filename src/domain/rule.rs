@@ -75,14 +75,29 @@ impl Rules {
         })
     }
 
+    /// Whether a branch is among those that count.
+    pub fn chooses(&self, branch: &str) -> bool {
+        self.branches.is_match(branch)
+    }
+
+    /// Whether a branch is among those that do not count even so.
+    pub fn ignores(&self, branch: &str) -> bool {
+        self.ignored_branches.is_match(branch)
+    }
+
+    /// Whether a conclusion counts as a failure.
+    pub fn is_failing(&self, conclusion: Conclusion) -> bool {
+        self.failing.contains(&conclusion)
+    }
+
     /// The meaning of `conclusion` on `branch`; `None` when it has none for incidents. A run
     /// without a branch counts as one on a branch named `""`.
     pub fn verdict(&self, conclusion: Conclusion, branch: Option<&str>) -> Option<Verdict> {
         let branch = branch.unwrap_or("");
-        if !self.branches.is_match(branch) || self.ignored_branches.is_match(branch) {
+        if !self.chooses(branch) || self.ignores(branch) {
             return None;
         }
-        if self.failing.contains(&conclusion) {
+        if self.is_failing(conclusion) {
             Some(Verdict::Failed)
         } else if conclusion == Conclusion::Success {
             Some(Verdict::Passed)

@@ -1,5 +1,7 @@
 //! Sinks: where an owner is notified.
 
+pub mod pace;
+
 use super::id::{OwnerId, SinkId};
 use super::incident::Severity;
 use super::secret::Sealed;
@@ -26,6 +28,36 @@ named! {
         Ntfy = "ntfy",
         /// An application of Gotify.
         Gotify = "gotify",
+        /// A service of `PagerDuty`, by Events API v2.
+        Pagerduty = "pagerduty",
+        /// Prometheus Alertmanager.
+        Alertmanager = "alertmanager",
+        /// E-mail, by a server that takes mail from users.
+        Email = "email",
+        /// A chat of Telegram, by a bot.
+        Telegram = "telegram",
+        /// A room of Matrix.
+        Matrix = "matrix",
+    }
+}
+
+impl SinkKind {
+    /// Whether it forgets an incident that is not sent again for a while.
+    pub const fn forgets(self) -> bool {
+        match self {
+            Self::Alertmanager => true,
+            Self::Webhook
+            | Self::Slack
+            | Self::Mattermost
+            | Self::Discord
+            | Self::Teams
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Pagerduty
+            | Self::Email
+            | Self::Telegram
+            | Self::Matrix => false,
+        }
     }
 }
 
@@ -53,7 +85,8 @@ pub enum SinkState {
     Enabled,
     /// Its owner has paused it. Nothing new is planned for it; what waits is kept.
     Paused,
-    /// It answered in a way that no retry changes. What waits is kept until it is enabled again.
+    /// It answered in a way that no retry changes. What is planned for it waits until it is enabled
+    /// again.
     Disabled {
         /// When.
         at: Timestamp,
@@ -108,6 +141,9 @@ pub struct Sink {
     pub host: String,
     /// The address and the keys.
     pub target: Sealed,
+    /// How often its owner has entered another address or key. A message there is changed only
+    /// with the one with which it was sent.
+    pub address: u32,
     /// What it is sent.
     pub wants: Wants,
     /// Whether it is used.

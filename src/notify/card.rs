@@ -52,13 +52,17 @@ pub(super) struct Card {
 impl Card {
     /// The card of a message.
     pub fn of(message: &Message) -> Self {
-        let incident = &message.incident;
+        Self::about(message.kind, &message.incident)
+    }
+
+    /// The card of a message of this kind about an incident.
+    pub fn about(kind: NotificationKind, incident: &Incident) -> Self {
         let title = bounded(&incident.title, TITLE_BYTES_MAX);
         Self {
-            kind: message.kind,
+            kind,
             severity: incident.severity,
             title: title.unwrap_or_else(|| "Incident".to_owned()),
-            facts: facts(message.kind, incident),
+            facts: facts(kind, incident),
             link: incident.ci.as_ref().and_then(link),
         }
     }
@@ -70,6 +74,7 @@ impl Card {
             NotificationKind::Reopened => "Reopened",
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
+            NotificationKind::Reminded => "Still open",
         }
     }
 
@@ -166,7 +171,7 @@ const fn resolution(how: Resolution) -> &'static str {
 }
 
 /// A text without hidden characters and with an ellipsis where it is cut.
-fn bounded(text: &str, bytes_max: usize) -> Option<String> {
+pub(super) fn bounded(text: &str, bytes_max: usize) -> Option<String> {
     const ELLIPSIS: &str = "\u{2026}";
     // One more byte is enough to see that something is left; a character has at most four.
     let whole = clean(text, bytes_max + 4)?;

@@ -39,7 +39,20 @@ pub struct Message {
     pub episode: u32,
     /// When this try is made.
     pub at: Timestamp,
-    /// The id of the message at the sink that shows the incident already.
+    /// When a sink that forgets by itself may forget the incident, unless it is sent again.
+    pub expires_at: Timestamp,
+    /// The message at the sink that shows the incident already, as [`Receipt::Accepted`] named it.
+    pub shown_as: Option<String>,
+}
+
+/// An incident that a sink shows and would forget by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    /// The incident as it is now.
+    pub incident: Incident,
+    /// Whether the sink was notified of its end.
+    pub is_resolved: bool,
+    /// The message at the sink that shows it, as [`Receipt::Accepted`] named it.
     pub shown_as: Option<String>,
 }
 
@@ -48,7 +61,7 @@ pub struct Message {
 pub enum Receipt {
     /// The sink has accepted it.
     Accepted {
-        /// The id of the message there, if it can be changed later.
+        /// What changes or ends the message later: its id there, or how it looked.
         message: Option<String>,
     },
     /// The sink refuses this message permanently. It may accept others.
@@ -142,4 +155,13 @@ pub trait Deliver: Send + Sync + 'static {
 
     /// Sends a message, in bounded time.
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt>;
+
+    /// Sends incidents again to a sink of a kind that forgets them, in one call and in bounded
+    /// time: those that last, until `expires_at`, and those that were resolved lately.
+    fn repeat<'a>(
+        &'a self,
+        target: &'a Target,
+        all: &'a [Lasting],
+        expires_at: Timestamp,
+    ) -> BoxFuture<'a, Receipt>;
 }

@@ -6,6 +6,16 @@ pub(super) const BREAK: char = '\u{200b}';
 /// A text in which no client finds an address, a host name, a mention or the name of an emoji: a
 /// [`BREAK`] follows what begins one. Two characters become three at most, and two bytes five.
 pub(super) fn unlinked(text: &str) -> String {
+    broken(text, true)
+}
+
+/// A text in which no client finds an address, a mention or the name of an emoji. Dots stay: for a
+/// text that programs compare.
+pub(super) fn unmentioned(text: &str) -> String {
+    broken(text, false)
+}
+
+fn broken(text: &str, at_dots: bool) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut characters = text.chars().peekable();
     let mut before = ' ';
@@ -14,7 +24,7 @@ pub(super) fn unlinked(text: &str) -> String {
         let next = characters.peek().copied().unwrap_or(' ');
         let acts = match c {
             '@' | ':' | '#' | '<' => !next.is_whitespace() && next != c,
-            '.' => before.is_alphanumeric() && next.is_alphanumeric(),
+            '.' => at_dots && before.is_alphanumeric() && next.is_alphanumeric(),
             _ => false,
         };
         if acts {
@@ -56,6 +66,19 @@ mod tests {
             ("#12 c#", "#|12 c#"),
         ] {
             assert_eq!(unlinked(text), expected.replace('|', "\u{200b}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn dots_stay_in_what_programs_compare_and_nothing_else_does() {
+        for (text, expected) in [
+            ("release/1.2", "release/1.2"),
+            ("octo/app.rs", "octo/app.rs"),
+            ("https://evil.example", "https:|//evil.example"),
+            ("<!here> @ann", "<|!here> @|ann"),
+        ] {
+            let expected = expected.replace('|', "\u{200b}");
+            assert_eq!(unmentioned(text), expected, "{text}");
         }
     }
 

@@ -18,7 +18,8 @@ named! {
         /// The certificate is for another name.
         OtherName = "its certificate is for another name",
         /// The issuer of the certificate is not trusted.
-        UnknownIssuer = "the issuer of its certificate is not trusted",
+        UnknownIssuer = "the issuer of its certificate is not trusted; an administrator can add it \
+                         to sinks.ca_file",
         /// Anything else.
         Other = "no common version, or an invalid certificate",
     }
@@ -111,6 +112,16 @@ impl SendError {
             let status = None;
             return Self::Broken { place, status };
         }
+        match tls_fault(error) {
+            Some(fault) => Self::Tls { place, fault },
+            None => Self::Unreached { place },
+        }
+    }
+}
+
+impl SendError {
+    /// The cause of a TLS connection that failed as it was made.
+    pub(super) fn of_tls(error: &std::io::Error, place: String) -> Self {
         match tls_fault(error) {
             Some(fault) => Self::Tls { place, fault },
             None => Self::Unreached { place },

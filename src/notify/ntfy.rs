@@ -8,12 +8,12 @@ use super::card::Card;
 use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
-use super::stored::{Stored, address, entered, sealed, token, unfit};
+use super::stored::{Stored, address, bearer, entered, sealed, token, unfit};
 use super::verdict::{Said, sent};
 use crate::domain::incident::Severity;
 use crate::domain::notification::NotificationKind;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use serde_json::json;
 
 /// Longest topic, in characters. <https://docs.ntfy.sh/config/#config-options>
@@ -57,9 +57,10 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
     let card = Card::of(message);
     let tag = match card.kind {
         NotificationKind::Resolved => "white_check_mark",
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            "rotating_light"
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => "rotating_light",
     };
     let lines = card.facts.iter();
     let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
@@ -103,10 +104,9 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
     };
     let mut request = request(topic, message);
     if let Some(token) = stored.secrets.first() {
-        let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {token}")) else {
+        let Some(value) = bearer(token) else {
             return sealed();
         };
-        value.set_sensitive(true);
         request.headers.insert(AUTHORIZATION, value);
     }
     sent(outbound, &to, &stored, request, receipt).await

@@ -11,6 +11,7 @@ use super::fault::SendError;
 use super::host::{Host, Lookup};
 use super::names::{Names, System};
 use super::proxy::Proxy;
+use super::tls;
 use crate::domain::net::allowed::Allowed;
 use bytes::Bytes;
 use reqwest::Method;
@@ -20,6 +21,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Most addresses of a name that a client may try: a name could have thousands, of other people.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub proxy: Option<Proxy>,
     /// PEM certificates of authorities to trust in addition to the system's.
     pub ca_pem: Option<Vec<u8>>,
+    /// The host at which we are reached: what mail servers are greeted with.
+    pub name: String,
 }
 
 impl fmt::Debug for Settings {
@@ -60,6 +64,7 @@ impl Settings {
             names: Arc::new(System::default()),
             proxy: None,
             ca_pem: None,
+            name: "localhost".to_owned(),
         }
     }
 }
@@ -76,6 +81,9 @@ pub enum SettingsError {
     /// The client cannot be set up: usually, the machine has no certificate authorities.
     #[error("cannot set up HTTPS: {0}. Check that CA certificates are installed on this machine")]
     NoClient(reqwest::Error),
+    /// TLS cannot be set up for what is not HTTP.
+    #[error("cannot set up TLS: {0}. Check that CA certificates are installed on this machine")]
+    NoTls(rustls::Error),
 }
 
 /// A request to a destination. Its headers and body may hold secrets.
@@ -157,10 +165,12 @@ pub struct Outbound {
     direct: reqwest::Client,
     /// The proxy, and a client that uses it for everything.
     proxied: Option<(Proxy, reqwest::Client)>,
+    tls: Arc<rustls::ClientConfig>,
     names: Arc<dyn Names>,
     allowed: Allowed,
     connect_timeout: Duration,
     total_timeout: Duration,
+    name: String,
 }
 
 impl fmt::Debug for Outbound {
@@ -184,14 +194,33 @@ impl Outbound {
                 Some((proxy.clone(), client))
             }
         };
+        let more = tls::certificates(settings.ca_pem.as_deref().unwrap_or_default());
+        let more = more.ok_or(SettingsError::BadCertificates)?;
         Ok(Self {
             direct: direct.build().map_err(SettingsError::NoClient)?,
             proxied,
+            tls: tls::config(more).map_err(SettingsError::NoTls)?,
             names: settings.names,
             allowed: settings.allowed,
             connect_timeout: settings.connect_timeout,
             total_timeout: settings.total_timeout,
+            name: settings.name,
         })
+    }
+
+    /// The host at which we are reached.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Longest time for one delivery.
+    pub(super) const fn total_timeout(&self) -> Duration {
+        self.total_timeout
+    }
+
+    /// TLS for what is not HTTP.
+    pub(super) const fn tls(&self) -> &Arc<rustls::ClientConfig> {
+        &self.tls
     }
 
     /// The operator's allow list, for [`Destination::parse`].
@@ -244,6 +273,35 @@ impl Outbound {
             CHECKED.scope(checked, self.direct.execute(outgoing)).await
         };
         sent.map_err(|error| SendError::of(&error, to.place()))
+    }
+
+    /// Whether a host that a user enters may be called, as far as this is known without a look-up:
+    /// see [`Self::resolve`].
+    pub(super) fn may_call(
+        &self,
+        host: &str,
+        port: u16,
+        permitted: &[u16],
+    ) -> Result<(), AddressError> {
+        let host = Host::parse(host).ok_or(AddressError::Host)?;
+        host.check_entered(port, permitted, &self.allowed, Lookup::Ours)
+    }
+
+    /// A connection that is not HTTP, to one of the addresses of [`Self::resolve`].
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        permitted: &[u16],
+    ) -> Result<TcpStream, SendError> {
+        for address in self.resolve(host, port, permitted).await? {
+            let connected = timeout(self.connect_timeout, TcpStream::connect(address)).await;
+            if let Ok(Ok(stream)) = connected {
+                return Ok(stream);
+            }
+        }
+        let place = format!("{host}:{port}");
+        Err(SendError::Unreached { place })
     }
 
     /// The addresses of a host, all of them checked, for a connection that is not HTTP. `permitted`

@@ -1,11 +1,15 @@
 //! All kinds of sinks behind one interface.
 
-use super::deliver::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use super::outbound::Outbound;
 use super::stored::only_address;
-use super::{discord, gotify, mattermost, ntfy, slack, teams, webhook};
+use super::{
+    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams,
+    telegram, webhook,
+};
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
+use crate::domain::time::Timestamp;
 use futures_util::future::BoxFuture;
 
 /// All kinds of sinks.
@@ -36,6 +40,11 @@ impl Deliver for Sinks {
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
             SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
             SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
+            SinkKind::Pagerduty => pagerduty::prepare(&self.outbound, wish),
+            SinkKind::Alertmanager => alertmanager::prepare(&self.outbound, wish),
+            SinkKind::Email => email::prepare(&self.outbound, wish),
+            SinkKind::Telegram => telegram::prepare(&self.outbound, wish),
+            SinkKind::Matrix => matrix::prepare(&self.outbound, wish),
         }
     }
 
@@ -49,6 +58,40 @@ impl Deliver for Sinks {
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
             SinkKind::Ntfy => Box::pin(ntfy::deliver(outbound, plain, message)),
             SinkKind::Gotify => Box::pin(gotify::deliver(outbound, plain, message)),
+            SinkKind::Pagerduty => Box::pin(pagerduty::deliver(outbound, plain, message)),
+            SinkKind::Alertmanager => Box::pin(alertmanager::deliver(outbound, plain, message)),
+            SinkKind::Email => Box::pin(email::deliver(outbound, plain, message)),
+            SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
+            SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
+        }
+    }
+
+    fn repeat<'a>(
+        &'a self,
+        target: &'a Target,
+        all: &'a [Lasting],
+        expires_at: Timestamp,
+    ) -> BoxFuture<'a, Receipt> {
+        let (outbound, plain) = (&self.outbound, target.plain.as_slice());
+        match target.kind {
+            SinkKind::Alertmanager => {
+                Box::pin(alertmanager::repeat(outbound, plain, all, expires_at))
+            }
+            // They keep what they were sent.
+            SinkKind::Webhook
+            | SinkKind::Slack
+            | SinkKind::Mattermost
+            | SinkKind::Discord
+            | SinkKind::Teams
+            | SinkKind::Ntfy
+            | SinkKind::Gotify
+            | SinkKind::Pagerduty
+            | SinkKind::Email
+            | SinkKind::Telegram
+            | SinkKind::Matrix => {
+                let message = None;
+                Box::pin(std::future::ready(Receipt::Accepted { message }))
+            }
         }
     }
 }

@@ -4,11 +4,13 @@ use super::deliver::{Prepared, Receipt, Unfit, Wish};
 use super::outbound::Outbound;
 use super::{Destination, clean};
 use crate::domain::sink::DisableReason;
+use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Longest token that is accepted, in bytes: those of ntfy and Gotify have fewer than 40.
-const TOKEN_BYTES_MAX: usize = 512;
+/// Longest token that is accepted, in bytes: those of ntfy and Gotify have fewer than 40, those for
+/// a proxy before Alertmanager may be signed documents.
+const TOKEN_BYTES_MAX: usize = 2048;
 
 /// The address and the keys of a sink. Cannot be printed.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -27,9 +29,14 @@ impl Stored {
 
     /// What a wish comes to when this is stored.
     pub fn prepared(&self, destination: &Destination) -> Prepared {
+        self.prepared_at(destination.place())
+    }
+
+    /// The same, for an address that is no URL of HTTP.
+    pub fn prepared_at(&self, host: String) -> Prepared {
         let plain = serde_json::to_vec(self).expect("texts are JSON");
         Prepared {
-            host: destination.place(),
+            host,
             plain: plain.into(),
             generated: None,
         }
@@ -125,6 +132,13 @@ pub(super) fn token(wish: &Wish) -> Result<Option<Zeroizing<String>>, Unfit> {
     }
     let why = format!("expected a token: 1 to {TOKEN_BYTES_MAX} visible characters of ASCII");
     Err(unfit("secret", why))
+}
+
+/// The value of a header with a token. `None` when it cannot be one.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! What is called, and what is not: against servers on this machine and names of our own.
 
 mod corpus;
+mod fakes;
 mod hostile;
 mod kinds;
+mod mail;
 mod markup;
 mod messages;
 mod proxied;
 pub(super) mod samples;
 mod sending;
 mod server;
+mod smtp;
 mod texts;
 mod tls;
 

@@ -154,6 +154,7 @@ mod tests {
             incident,
             episode: 1,
             at: Timestamp(0),
+            expires_at: Timestamp(0),
             shown_as: None,
         };
         let body = body(&message);

@@ -8,9 +8,12 @@ use crate::domain::notification::plan::{Plan, plan};
 use crate::domain::notification::{
     Announced, Notification, NotificationKind, NotificationState, Thread,
 };
+use crate::domain::rulebook::decide::Decision;
+use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Incidents that are planned for at a time: their batches are one group in the journal.
 pub(super) const PAGE: usize = 100;
@@ -56,12 +59,20 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     }
     let sinks = store.sinks_of(incident.owner).await?;
     let threads = store.threads(id).await?;
-    let planned = plan(&incident, announced.as_ref(), &sinks, &threads);
+    let rules = room.rules_of(incident.owner).await?;
+    let is_present = |id| sinks.iter().any(|sink| sink.id == id);
+    let decision = rules.decide(&incident.look(), is_present);
+    let decided = decided(&incident, &decision);
+    let planned = plan(&decided, announced.as_ref(), &sinks, &threads, &decision);
     let reached = match &planned.notify {
         Some((_, sinks)) => sinks.clone(),
         None => Vec::new(),
     };
-    let changes = changes(room, &incident, planned, &threads);
+    let delay = decision.delay.map_or(room.settings.delay, |it| it.value);
+    let mut changes = changes(room, &incident, planned, &threads, delay);
+    if decided != incident {
+        changes.insert(0, Change::PutIncident(Box::new(decided)));
+    }
     let guard = Guard::SameIncident(Box::new(incident));
     match store.commit(Batch::of(changes).guarded_by(guard)).await {
         Ok(()) => Ok(reached),
@@ -74,37 +85,64 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     }
 }
 
-fn changes(room: &Room, incident: &Incident, plan: Plan, threads: &[Thread]) -> Vec<Change> {
+/// The incident with the severity that the rules decide. One that is resolved stays as it is.
+fn decided(incident: &Incident, decision: &Decision) -> Incident {
+    let severity = decision.severity.as_ref().map(|it| it.value);
+    let severity = severity.filter(|_| !incident.standing().is_resolved);
+    Incident {
+        severity: severity.unwrap_or(incident.severity),
+        ..incident.clone()
+    }
+}
+
+fn changes(
+    room: &Room,
+    incident: &Incident,
+    plan: Plan,
+    threads: &[Thread],
+    delay: Duration,
+) -> Vec<Change> {
     let now = room.tools.now();
     let mut changes = vec![Change::PutAnnounced(Box::new(plan.announced))];
     let Some((kind, sinks)) = plan.notify else {
         return changes;
     };
     let due_at = match kind {
-        NotificationKind::Opened | NotificationKind::Reopened => now.plus(room.settings.delay),
-        NotificationKind::Worse | NotificationKind::Resolved => now,
+        NotificationKind::Opened | NotificationKind::Reopened => now.plus(delay),
+        NotificationKind::Worse | NotificationKind::Resolved | NotificationKind::Reminded => now,
     };
     for sink in sinks {
         if threads.iter().all(|thread| thread.sink != sink) {
             let thread = Thread::new(incident.id, sink);
             changes.push(Change::PutThread(Box::new(thread)));
         }
-        let id = room.tools.clock.now_for_id();
-        changes.push(Change::PutNotification(Box::new(Notification {
-            id: NotificationId::generate(id, &*room.tools.entropy),
-            owner: incident.owner,
-            incident: incident.id,
-            sink,
-            kind,
-            planned_at: now,
-            tries: 0,
-            state: NotificationState::Waiting {
-                due_at,
-                is_unsure: false,
-                tried_at: None,
-                error: None,
-            },
-        })));
+        changes.push(planned(room, incident, sink, kind, due_at));
     }
     changes
+}
+
+/// A notification that waits.
+pub(super) fn planned(
+    room: &Room,
+    incident: &Incident,
+    sink: SinkId,
+    kind: NotificationKind,
+    due_at: Timestamp,
+) -> Change {
+    let id = room.tools.clock.now_for_id();
+    Change::PutNotification(Box::new(Notification {
+        id: NotificationId::generate(id, &*room.tools.entropy),
+        owner: incident.owner,
+        incident: incident.id,
+        sink,
+        kind,
+        planned_at: room.tools.now(),
+        tries: 0,
+        state: NotificationState::Waiting {
+            due_at,
+            is_unsure: false,
+            tried_at: None,
+            error: None,
+        },
+    }))
 }

@@ -5,8 +5,13 @@ use super::room::Room;
 use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
+use crate::domain::rulebook::check::BadRules;
+use crate::domain::rulebook::opening::Opening;
+use crate::domain::rulebook::quiet::QuietHours;
+use crate::domain::rulebook::{Rule, Rulebook};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
+use crate::domain::time::Timestamp;
 use crate::domain::wording;
 use crate::notify::{Message, Prepared, Receipt, Unfit, Wish};
 use crate::store::{
@@ -15,9 +20,6 @@ use crate::store::{
 use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
-
-/// Most sinks of an owner: each incident may become a message to each of them.
-const SINKS_MAX: usize = 50;
 
 /// Newest notifications of an incident that are looked at.
 const LOOKED_AT_MAX: usize = 100;
@@ -35,6 +37,8 @@ pub struct NewSink {
     pub wish: Wish,
     /// What it is sent.
     pub wants: Wants,
+    /// The most sinks that its owner may have, with it.
+    pub most: usize,
 }
 
 /// What changes of a sink.
@@ -50,6 +54,35 @@ pub struct Edit {
     pub severity: Option<Severity>,
     /// Whether it is used. `true` also enables one that was disabled.
     pub is_enabled: Option<bool>,
+}
+
+/// The rules that an owner is to have.
+#[derive(Clone, Debug)]
+pub struct NewRules {
+    /// The owner.
+    pub owner: OwnerId,
+    /// The version that they replace, 0 for none; `None` for any.
+    pub replaces: Option<u64>,
+    /// When sinks are not disturbed.
+    pub quiet: Option<QuietHours>,
+    /// The rules, in order.
+    pub rules: Vec<Rule>,
+    /// Which ends of runs open incidents.
+    pub opening: Vec<Opening>,
+}
+
+impl NewRules {
+    /// The document with this version.
+    pub fn book(&self, version: u64, changed_at: Timestamp) -> Rulebook {
+        Rulebook {
+            owner: self.owner,
+            version,
+            changed_at,
+            quiet: self.quiet.clone(),
+            rules: self.rules.clone(),
+            opening: self.opening.clone(),
+        }
+    }
 }
 
 /// A sink, and the key that was generated for it, to be shown once.
@@ -73,9 +106,9 @@ pub enum DeskError {
     /// Something that was entered will not do.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// The owner has as many sinks as possible.
-    #[error("You have {0} sinks, the maximum. Remove one first.")]
-    TooMany(usize),
+    /// Something in the rules will not do.
+    #[error(transparent)]
+    Rules(#[from] BadRules),
     /// Not possible in the present state.
     #[error("{0}")]
     NotNow(&'static str),
@@ -97,10 +130,6 @@ fn aimed(room: &Room, sink: Sink, prepared: &Prepared) -> Sink {
 
 pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
     let tools = &room.tools;
-    let have = tools.store.sinks_of(new.owner).await?.len();
-    if have >= SINKS_MAX {
-        return Err(DeskError::TooMany(have));
-    }
     let prepared = tools
         .deliver
         .prepare(new.kind, &new.wish, &*tools.entropy)?;
@@ -111,6 +140,7 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         kind: new.kind,
         host: String::new(),
         target: Sealed(Vec::new()),
+        address: 0,
         wants: new.wants,
         state: SinkState::Enabled,
         hold_until: None,
@@ -118,8 +148,10 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
     };
     let sink = aimed(room, sink, &prepared);
     let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
-    let guard = Guard::OwnerPresent(new.owner);
-    tools.store.commit(batch.guarded_by(guard)).await?;
+    let (owner, most) = (new.owner, new.most);
+    let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+    let batch = batch.guarded_by(Guard::NewSink { owner, most });
+    tools.store.commit(batch).await?;
     tracing::info!(sink.id = %sink.id, kind = sink.kind.as_str(), "sink_added");
     Ok((sink, prepared.generated))
 }
@@ -154,8 +186,9 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
         if let Some(wish) = &edit.wish {
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
             sink = aimed(room, sink, &prepared);
-            // Another address has not asked for anything.
+            // Another address has not asked for anything, and shows nothing.
             sink.hold_until = None;
+            sink.address = sink.address.wrapping_add(1);
             generated = prepared.generated;
         }
         let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
@@ -167,6 +200,37 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
             Ok(()) => {
                 room.has_changed(id);
                 return Ok((sink, generated));
+            }
+        }
+    }
+}
+
+pub(super) async fn set_rules(room: &Room, new: NewRules) -> Result<Rulebook, DeskError> {
+    let tools = &room.tools;
+    let owner = new.owner;
+    loop {
+        let sinks = tools.store.sinks_of(owner).await?;
+        let sinks: Vec<SinkId> = sinks.iter().map(|sink| sink.id).collect();
+        let have = tools.store.rulebook(owner).await?;
+        let version = have.map_or(0, |book| book.version);
+        if new.replaces.is_some_and(|replaces| replaces != version) {
+            return Err(CommitError::Conflict(Conflict::Changed).into());
+        }
+        let book = new.book(version.saturating_add(1), tools.now());
+        book.check(&sinks)?;
+        let batch = Batch::of(vec![Change::PutRulebook(Box::new(book.clone()))]);
+        let batch = batch.guarded_by(Guard::OwnerPresent(owner));
+        match tools
+            .store
+            .commit(batch.guarded_by(Guard::RulesAt { owner, version }))
+            .await
+        {
+            // Another request has set them meanwhile.
+            Err(CommitError::Conflict(Conflict::Changed)) if new.replaces.is_none() => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                tracing::info!(user.id = %owner, rules = book.rules.len(), "rules_changed");
+                return Ok(book);
             }
         }
     }
@@ -216,10 +280,13 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
         incident: sample(room, sink.owner),
         episode: 1,
         at,
+        expires_at: room.expiry(at),
         shown_as: None,
     };
     let calls = room.calls_of(sink.owner);
     let _permit = calls.acquire().await;
+    // A user does not wait for the pace, but what waits for the sink does.
+    room.paces.take(&sink);
     let begun = Instant::now();
     let receipt = tools.deliver.deliver(&target, &message).await;
     let took = begun.elapsed();

@@ -1,13 +1,14 @@
 //! The running outbox, as other rooms hold it.
 
 use super::Settings;
-use super::desk::{self, Added, DeskError, Edit, NewSink, Tested};
+use super::desk::{self, Added, DeskError, Edit, NewRules, NewSink, Tested};
 use super::reseal::ResealError;
 use super::room::Room;
 use super::tools::Tools;
 use super::worker::Worker;
 use crate::domain::id::{NotificationId, SinkId};
 use crate::domain::notification::Notification;
+use crate::domain::rulebook::Rulebook;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub trait Notifying: Send + Sync + 'static {
     /// Sends a sample to a sink, also to one that is paused or disabled, and returns the answer.
     /// Nothing of it is stored.
     fn test(&self, sink: SinkId) -> BoxFuture<'_, Result<Tested, DeskError>>;
+
+    /// Sets the rules of an owner, and returns them.
+    fn set_rules(&self, new: NewRules) -> BoxFuture<'_, Result<Rulebook, DeskError>>;
 
     /// Sends a notification again that has failed, or one that waits now.
     fn retry(&self, id: NotificationId) -> BoxFuture<'_, Result<Notification, DeskError>>;
@@ -89,6 +93,10 @@ impl Notifying for Notifier {
 
     fn test(&self, sink: SinkId) -> BoxFuture<'_, Result<Tested, DeskError>> {
         Box::pin(desk::test(&self.room, sink))
+    }
+
+    fn set_rules(&self, new: NewRules) -> BoxFuture<'_, Result<Rulebook, DeskError>> {
+        Box::pin(desk::set_rules(&self.room, new))
     }
 
     fn retry(&self, id: NotificationId) -> BoxFuture<'_, Result<Notification, DeskError>> {

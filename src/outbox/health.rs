@@ -39,14 +39,14 @@ impl Health {
         })
     }
 
-    /// It has accepted or refused a message. The next call is made after `pace`.
-    pub(super) fn answered(&mut self, now: Timestamp, pace: Duration) {
+    /// It has accepted or refused a message.
+    pub(super) fn answered(&mut self, now: Timestamp) {
         if self.failures >= FAILURES_MAX {
             self.recovered_at = Some(now);
         }
         self.failures = 0;
         self.refusals = None;
-        self.not_before = Some(Instant::now() + pace);
+        self.not_before = None;
     }
 
     /// It has refused everything. Returns whether that counts as permanent.

@@ -1,5 +1,7 @@
 //! One try to send a notification, and what came of it.
 
+use super::announce::planned;
+use super::call::{Call, call, judged, store_answer};
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
@@ -7,15 +9,12 @@ use crate::domain::incident::Incident;
 use crate::domain::notification::{
     DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
 };
-use crate::domain::sink::{DisableReason, Sink, SinkState};
+use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
-use crate::domain::wording;
-use crate::notify::{Message, Receipt, Target};
-use crate::store::{Batch, Change, CommitError, Conflict, Guard};
+use crate::notify::{Message, Receipt};
+use crate::store::{Batch, Change};
 use crate::telemetry::metric;
-use futures_util::FutureExt;
 use metrics::counter;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// How a try may end, as it is counted.
@@ -31,6 +30,16 @@ pub(super) struct Try<'a> {
     pub(super) episode: u32,
     pub(super) thread: Thread,
     pub(super) notification: &'a Notification,
+    /// The interval of reminders.
+    pub(super) remind: Option<Duration>,
+}
+
+impl Try<'_> {
+    /// The id of the message at the sink that shows the incident already.
+    fn shown_as(&self) -> Option<String> {
+        let message = self.thread.message_at(self.sink.address);
+        message.map(str::to_owned)
+    }
 }
 
 /// The notification is not needed.
@@ -54,21 +63,22 @@ pub(super) fn postponed(it: &Notification, until: Timestamp) -> Change {
 /// What a sink shows when it has accepted a notification of this kind.
 pub(super) const fn shown_by(kind: NotificationKind) -> Shown {
     match kind {
-        NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-            Shown::Open
-        }
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Reminded => Shown::Open,
         NotificationKind::Resolved => Shown::Resolved,
     }
 }
 
 /// Sends a notification: the intent is stored with `changes` before the call, and the outcome after
-/// it.
+/// it. Returns what the sink shows then, if that has changed.
 pub(super) async fn send(
     room: &Room,
     this: Try<'_>,
     mut changes: Vec<Change>,
     health: &mut Health,
-) -> Result<(), Trouble> {
+) -> Result<Option<Shown>, Trouble> {
     let store = &room.tools.store;
     let was_unsure = this.notification.is_unsure();
     let due_at = this.notification.due_at();
@@ -85,59 +95,22 @@ pub(super) async fn send(
     };
     changes.push(Change::PutNotification(Box::new(begun.clone())));
     store.commit(Batch::of(changes)).await?;
-    let receipt = settled(call(room, &this, now).await, health);
-    let outcome = judge(room, &begun, was_unsure, &receipt);
-    count(&this, &begun, &receipt, &outcome);
-    match &receipt {
-        Receipt::Accepted { .. } | Receipt::Rejected { .. } => {
-            health.answered(room.tools.now(), pace());
-        }
-        // A refusal is counted already.
-        Receipt::Disabled { .. } | Receipt::Refused { .. } => {}
-        // Also with a wait that it asks for: that may be short, and for hours.
-        Receipt::Later { .. } | Receipt::Unsure { .. } => health.failed(),
-    }
-    store_outcome(room, this, &receipt, outcome).await
-}
-
-/// A refusal that continues disables the sink.
-fn settled(receipt: Receipt, health: &mut Health) -> Receipt {
-    match receipt {
-        Receipt::Refused { reason, why } if health.refused() => Receipt::Disabled { reason, why },
-        receipt => receipt,
-    }
-}
-
-/// The pause between two calls of one sink.
-const fn pace() -> Duration {
-    Duration::from_millis(20)
-}
-
-async fn call(room: &Room, this: &Try<'_>, at: Timestamp) -> Receipt {
-    let target: Target = match room.tools.target(this.sink) {
-        Ok(target) => target,
-        Err(error) => {
-            return Receipt::Disabled {
-                reason: DisableReason::Sealed,
-                why: error.to_string(),
-            };
-        }
-    };
     let message = Message {
         id: this.notification.id,
         kind: this.notification.kind,
         incident: this.incident.clone(),
         episode: this.episode,
-        at,
-        shown_as: this.thread.message.clone(),
+        at: now,
+        expires_at: room.expiry(now),
+        shown_as: this.shown_as(),
     };
-    let calls = room.calls_of(this.sink.owner);
-    let _permit = calls.acquire().await;
-    let sent = AssertUnwindSafe(room.tools.deliver.deliver(&target, &message));
-    sent.catch_unwind().await.unwrap_or_else(|_| {
-        let why = wording::SINK_PANICKED.to_owned();
-        Receipt::Rejected { why }
-    })
+    let receipt = call(room, this.sink, Call::Message(&message)).await;
+    let receipt = judged(receipt, health, room.tools.now());
+    let outcome = judge(room, &begun, was_unsure, &receipt);
+    count(&this, &begun, &receipt, &outcome);
+    let shown = outcome.shown;
+    store_outcome(room, this, &receipt, outcome).await?;
+    Ok(shown)
 }
 
 /// What becomes of the notification, and what its sink shows then, if that changes.
@@ -192,37 +165,12 @@ fn judge(room: &Room, begun: &Notification, was_unsure: bool, receipt: &Receipt)
     }
 }
 
-/// The sink as it is after a call, when that changes it.
-fn sink_after(sink: &Sink, receipt: &Receipt, now: Timestamp) -> Option<Sink> {
-    match receipt {
-        Receipt::Disabled { reason, .. } => Some(Sink {
-            state: SinkState::Disabled {
-                at: now,
-                reason: *reason,
-            },
-            ..sink.clone()
-        }),
-        Receipt::Later {
-            after: Some(after), ..
-        } => Some(Sink {
-            hold_until: Some(now.plus((*after).min(retry::WAIT_MAX))),
-            ..sink.clone()
-        }),
-        Receipt::Accepted { .. }
-        | Receipt::Rejected { .. }
-        | Receipt::Refused { .. }
-        | Receipt::Later { after: None, .. }
-        | Receipt::Unsure { .. } => None,
-    }
-}
-
 async fn store_outcome(
     room: &Room,
     this: Try<'_>,
     receipt: &Receipt,
     outcome: Outcome,
 ) -> Result<(), Trouble> {
-    let store = &room.tools.store;
     let mut changes = vec![Change::PutNotification(Box::new(outcome.notification))];
     if let Some(shown) = outcome.shown {
         let message = match receipt {
@@ -232,34 +180,24 @@ async fn store_outcome(
             | Receipt::Disabled { .. }
             | Receipt::Refused { .. }
             | Receipt::Later { .. }
-            | Receipt::Unsure { .. } => this.thread.message.clone(),
+            | Receipt::Unsure { .. } => this.shown_as(),
         };
+        // The next one is counted from this answer: a clock that jumps causes one at most.
+        if let (Some(every), Receipt::Accepted { .. }, Shown::Open) = (this.remind, receipt, shown)
+        {
+            let due_at = room.tools.now().plus(every);
+            let kind = NotificationKind::Reminded;
+            changes.push(planned(room, &this.incident, this.sink.id, kind, due_at));
+        }
         let thread = Thread {
             shown,
             message,
+            address: this.sink.address,
             ..this.thread
         };
         changes.push(Change::PutThread(Box::new(thread)));
     }
-    // A user may change the sink meanwhile; what the call came to is true in any case.
-    let mut present = Some(this.sink.clone());
-    loop {
-        let mut batch = Batch::of(changes.clone());
-        if let Some(sink) = present.take()
-            && let Some(after) = sink_after(&sink, receipt, room.tools.now())
-        {
-            batch.changes.push(Change::PutSink(Box::new(after)));
-            batch = batch.guarded_by(Guard::SameSink(Box::new(sink)));
-        }
-        match store.commit(batch).await {
-            Err(CommitError::Conflict(Conflict::Changed)) => {
-                let stored = store.sink(this.sink.id).await?;
-                // Another address may well accept what the former one refused.
-                present = stored.filter(|sink| sink.target == this.sink.target);
-            }
-            stored => return Ok(stored?),
-        }
-    }
+    store_answer(room, this.sink, receipt, changes).await
 }
 
 fn count(this: &Try<'_>, begun: &Notification, receipt: &Receipt, outcome: &Outcome) {

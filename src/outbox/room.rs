@@ -1,15 +1,25 @@
 //! What the planner and all senders share.
 
 use super::Settings;
+use super::paces::Paces;
 use super::tools::Tools;
 use crate::domain::id::{OwnerId, SinkId};
+use crate::domain::rulebook::decide::Rules;
+use crate::domain::time::Timestamp;
+use crate::store::ReadError;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use tokio::sync::{Notify, Semaphore};
 
+/// Owners whose rules are kept ready.
+const RULES_KEPT_MAX: usize = 200;
+
 /// Calls for one owner at the same time.
 const OF_ONE_MAX: usize = 8;
+
+/// Heartbeats that may be missed before a sink that forgets by itself forgets an incident.
+const EXPIRY_BEATS: u32 = 4;
 
 /// What the planner and all senders share.
 pub(super) struct Room {
@@ -19,7 +29,11 @@ pub(super) struct Room {
     pub(super) changed: Mutex<BTreeSet<SinkId>>,
     /// There is news for the worker.
     pub(super) news: Notify,
+    /// How fast each sink is called.
+    pub(super) paces: Paces,
     calls: Mutex<HashMap<OwnerId, Weak<Semaphore>>>,
+    /// The rules of owners, with their versions, ready to be applied.
+    rules: Mutex<HashMap<OwnerId, (u64, Arc<Rules>)>>,
 }
 
 impl Room {
@@ -29,14 +43,40 @@ impl Room {
             settings,
             changed: Mutex::default(),
             news: Notify::new(),
+            paces: Paces::default(),
             calls: Mutex::default(),
+            rules: Mutex::default(),
         }
+    }
+
+    /// The rules of an owner.
+    pub(super) async fn rules_of(&self, owner: OwnerId) -> Result<Arc<Rules>, ReadError> {
+        let Some(book) = self.tools.store.rulebook(owner).await? else {
+            return Ok(Arc::default());
+        };
+        let mut all = self.rules.lock();
+        if let Some((version, rules)) = all.get(&owner)
+            && *version == book.version
+        {
+            return Ok(Arc::clone(rules));
+        }
+        let rules = Arc::new(Rules::new(&book));
+        if all.len() >= RULES_KEPT_MAX {
+            all.clear();
+        }
+        all.insert(owner, (book.version, Arc::clone(&rules)));
+        Ok(rules)
     }
 
     /// A user has changed a sink, or one of its notifications.
     pub(super) fn has_changed(&self, sink: SinkId) {
         self.changed.lock().insert(sink);
         self.news.notify_one();
+    }
+
+    /// When a sink that forgets by itself forgets what it is sent now, unless it is sent again.
+    pub(super) fn expiry(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.settings.heartbeat * EXPIRY_BEATS)
     }
 
     /// The calls that an owner may have made at the same time.

@@ -1,12 +1,18 @@
 //! The task of one sink: sends what is due, one message at a time.
 
 use super::health::Health;
+use super::heartbeat::Heartbeat;
 use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::SinkId;
+use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::notification::choose::{Choice, choose};
-use crate::domain::notification::{DropReason, Notification, NotificationState, Thread, retry};
+use crate::domain::notification::{
+    DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
+};
+use crate::domain::rulebook::REMIND_MAX;
+use crate::domain::rulebook::decide::{Decision, Rules};
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change};
@@ -50,9 +56,9 @@ pub(super) async fn send_all(room: Arc<Room>, sink: SinkId, wake: Arc<Notify>) -
 }
 
 async fn work(room: &Room, sink: SinkId, wake: &Notify) {
-    let mut health = Health::default();
+    let (mut health, mut heartbeat) = (Health::default(), Heartbeat::new());
     loop {
-        let wait = match step(room, sink, &mut health).await {
+        let wait = match step(room, sink, &mut health, &mut heartbeat).await {
             Ok(Step::Again) => continue,
             Ok(Step::Done) => return,
             Ok(Step::Wait(wait)) => wait,
@@ -71,47 +77,81 @@ async fn work(room: &Room, sink: SinkId, wake: &Notify) {
     }
 }
 
-async fn step(room: &Room, id: SinkId, health: &mut Health) -> Result<Step, Trouble> {
+async fn step(
+    room: &Room,
+    id: SinkId,
+    health: &mut Health,
+    heartbeat: &mut Heartbeat,
+) -> Result<Step, Trouble> {
     let store = &room.tools.store;
     let waiting = store.notifications_due(id, READ_MAX).await?;
-    let Some(first) = waiting.first() else {
-        return Ok(Step::Done);
-    };
-    let now = room.tools.now();
     let Some(sink) = store.sink(id).await? else {
+        if waiting.is_empty() {
+            return Ok(Step::Done);
+        }
         drop_all(room, &waiting, DropReason::SinkRemoved).await?;
         return Ok(Step::Again);
     };
     if !sink.is_enabled() {
         return Ok(Step::Done);
     }
-    // No sink can ask for more than this.
-    let is_real = |wait: &Duration| *wait <= retry::WAIT_MAX + CLOCK_ERROR_MIN;
-    let wait = sink.hold_until.map(|at| at.since(now)).filter(is_real);
-    let pause = health.pause().max(wait.unwrap_or_default());
+    let beats = sink.kind.forgets();
+    let next_beat = heartbeat.wait().filter(|_| beats);
+    if waiting.is_empty() && next_beat.is_none() {
+        return Ok(Step::Done);
+    }
+    let pause = pause(room, &sink, health);
     if !pause.is_zero() {
         return Ok(Step::Wait(pause));
     }
     let mut heads = oldest(room, id, health).await?;
     heads.extend(waiting.iter().cloned());
     heads.retain(|it| is_ready(room, it, health));
-    // The news of an incident may not be planned yet: the others need not wait for that.
-    let mut unplanned = BTreeSet::new();
+    if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, &sink, health).await? {
+        return Ok(Step::Again);
+    }
+    // Others need not wait for an incident whose news is not planned yet, or that keeps quiet.
+    let (mut considered, mut wait) = (BTreeSet::new(), None);
     for head in &heads {
-        if !unplanned.contains(&head.incident) {
-            if let Some(step) = consider(room, &sink, head, health).await? {
-                return Ok(step);
+        if considered.insert(head.incident) {
+            match consider(room, &sink, head, health).await? {
+                Considered::Done(shown) => {
+                    if beats {
+                        heartbeat.learn(room, head.incident, shown);
+                    }
+                    return Ok(Step::Again);
+                }
+                Considered::Unplanned => wait = Some(PAUSE),
+                Considered::Quiet => wait = wait.or(Some(LOOK_EVERY)),
             }
-            unplanned.insert(head.incident);
         }
     }
-    let due_at = first.due_at().unwrap_or(now);
-    let is_unplanned = !heads.is_empty();
-    Ok(Step::Wait(if is_unplanned {
-        PAUSE
-    } else {
-        due_at.since(now)
-    }))
+    let now = room.tools.now();
+    let due_in = |it: &Notification| it.due_at().unwrap_or(now).since(now);
+    let wait = wait.or_else(|| waiting.first().map(due_in));
+    // With neither, the next look finds whether there is anything to do.
+    let waits = wait.into_iter().chain(heartbeat.wait().filter(|_| beats));
+    Ok(Step::Wait(waits.min().unwrap_or_default()))
+}
+
+/// What looking at an incident came to.
+enum Considered {
+    /// Something was done; and what the sink shows then, if a call has changed it.
+    Done(Option<Shown>),
+    /// Its news is not planned yet.
+    Unplanned,
+    /// It waits for the end of quiet hours.
+    Quiet,
+}
+
+/// How long a sink is not called.
+fn pause(room: &Room, sink: &Sink, health: &Health) -> Duration {
+    let now = room.tools.now();
+    // No sink can ask for more than this.
+    let is_real = |wait: &Duration| *wait <= retry::WAIT_MAX + CLOCK_ERROR_MIN;
+    let wait = sink.hold_until.map(|at| at.since(now)).filter(is_real);
+    let pause = health.pause().max(wait.unwrap_or_default());
+    pause.max(room.paces.wait(sink))
 }
 
 /// The oldest notifications, when a sink works again after it was down: those that were tried
@@ -125,9 +165,20 @@ async fn oldest(room: &Room, sink: SinkId, health: &Health) -> Result<Vec<Notifi
 }
 
 /// Whether a wait was begun, or ends, in a future that only a wrong clock has seen.
-fn is_of_wrong_clock(room: &Room, begun_at: Timestamp, due_at: Timestamp) -> bool {
+fn is_of_wrong_clock(
+    room: &Room,
+    kind: NotificationKind,
+    begun_at: Timestamp,
+    due_at: Timestamp,
+) -> bool {
     let now = room.tools.now();
-    let longest = retry::WAIT_MAX.max(room.settings.delay);
+    let longest = match kind {
+        NotificationKind::Reminded => REMIND_MAX,
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Worse
+        | NotificationKind::Resolved => retry::WAIT_MAX.max(room.settings.delay),
+    };
     begun_at.since(now) > CLOCK_ERROR_MIN || due_at.since(now) > longest + CLOCK_ERROR_MIN
 }
 
@@ -140,7 +191,7 @@ fn is_ready(room: &Room, it: &Notification, health: &Health) -> bool {
         } => {
             due_at <= now
                 || health.releases(tried_at, now)
-                || is_of_wrong_clock(room, tried_at.unwrap_or(it.planned_at), due_at)
+                || is_of_wrong_clock(room, it.kind, tried_at.unwrap_or(it.planned_at), due_at)
         }
         NotificationState::Sent { .. }
         | NotificationState::Dropped { .. }
@@ -157,62 +208,108 @@ async fn drop_all(room: &Room, all: &[Notification], why: DropReason) -> Result<
         .map_err(Trouble::Commit)
 }
 
+/// Until when the incident waits because of quiet hours.
+fn quiet_until(
+    room: &Room,
+    rules: &Rules,
+    decision: &Decision,
+    incident: &Incident,
+) -> Option<Timestamp> {
+    let quiet = rules.quiet().filter(|_| decision.keeps_quiet())?;
+    quiet.until(incident.severity, room.tools.now())
+}
+
+/// Puts those of the notifications that are due before off until then. Returns whether any was.
+async fn put_off(
+    room: &Room,
+    all: [&Notification; 2],
+    until: Timestamp,
+) -> Result<Considered, Trouble> {
+    let [head, next] = all;
+    let others = (head.id != next.id).then_some(head);
+    let sooner = |it: &&Notification| it.due_at().is_some_and(|due_at| due_at < until);
+    let all = others.into_iter().chain([next]).filter(sooner);
+    let changes: Vec<Change> = all.map(|it| outcome::postponed(it, until)).collect();
+    if changes.is_empty() {
+        return Ok(Considered::Quiet);
+    }
+    let stored = room.tools.store.commit(Batch::of(changes)).await;
+    stored.map_err(Trouble::Commit)?;
+    Ok(Considered::Done(None))
+}
+
+/// What a choice changes without a call.
+fn changes_of(
+    room: &Room,
+    choice: &Choice,
+    waiting: &[Notification],
+    thread: &Thread,
+) -> Vec<Change> {
+    let drops = choice.dropped.iter().filter_map(|(id, why)| {
+        let it = waiting.iter().find(|it| it.id == *id)?;
+        Some(outcome::dropped(room, it, *why))
+    });
+    let shown = choice.shown.map(|shown| {
+        let thread = thread.clone();
+        Change::PutThread(Box::new(Thread { shown, ..thread }))
+    });
+    drops.chain(shown).collect()
+}
+
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
-/// `None` when nothing can be decided yet.
 async fn consider(
     room: &Room,
     sink: &Sink,
     head: &Notification,
     health: &mut Health,
-) -> Result<Option<Step>, Trouble> {
+) -> Result<Considered, Trouble> {
     let store = &room.tools.store;
     let waiting = store.notifications_waiting(head.incident, sink.id).await?;
     let owner = store.user(sink.owner).await?;
     if !owner.is_some_and(|user| user.is_present()) {
         drop_all(room, &waiting, DropReason::NoAccess).await?;
-        return Ok(Some(Step::Again));
+        return Ok(Considered::Done(None));
     }
     let incident = store.incident(head.incident).await?;
     let thread = store.thread(head.incident, sink.id).await?;
     let thread = thread.unwrap_or(Thread::new(head.incident, sink.id));
     let announced = store.announced(head.incident).await?;
+    let rules = room.rules_of(sink.owner).await?;
+    let look = incident.as_ref().map(Incident::look);
+    let decision = look.map_or_else(Decision::default, |look| rules.decide(&look, |_| true));
+    let is_open = |it: &Incident| it.status == IncidentStatus::Open;
+    let remind = decision.remind_every();
     let choice = choose(
         incident.as_ref(),
         announced.as_ref(),
         thread.shown,
         sink.wants,
+        remind.is_some() && incident.as_ref().is_some_and(is_open),
         &waiting,
     );
     if choice == Choice::default() {
-        return Ok(None);
+        return Ok(Considered::Unplanned);
     }
-    let find = |id| waiting.iter().find(|it| it.id == id);
-    let dropped = choice.dropped.iter();
-    let mut changes: Vec<Change> = dropped
-        .filter_map(|(id, why)| Some(outcome::dropped(room, find(*id)?, *why)))
-        .collect();
-    if let Some(shown) = choice.shown {
-        let thread = Thread {
-            shown,
-            ..thread.clone()
-        };
-        changes.push(Change::PutThread(Box::new(thread)));
-    }
-    let next = choice
-        .next
-        .and_then(|(id, due_at)| Some((find(id)?, due_at)));
-    if let Some((next, _)) = next.filter(|(it, _)| is_ready(room, it, health))
+    let mut changes = changes_of(room, &choice, &waiting, &thread);
+    let find = |(id, due_at)| Some((waiting.iter().find(|it| it.id == id)?, due_at));
+    let next = choice.next.and_then(find);
+    let is_now = |it, due_at| due_at <= room.tools.now() || is_ready(room, it, health);
+    if let Some((next, _)) = next.filter(|(it, due_at)| is_now(it, *due_at))
         && let Some(incident) = incident
     {
+        if let Some(until) = quiet_until(room, &rules, &decision, &incident) {
+            return put_off(room, [head, next], until).await;
+        }
         let this = Try {
             sink,
             incident,
             episode: announced.map_or(1, |announced| announced.episode),
             thread,
             notification: next,
+            remind,
         };
-        outcome::send(room, this, changes, health).await?;
-        return Ok(Some(Step::Again));
+        let shown = outcome::send(room, this, changes, health).await?;
+        return Ok(Considered::Done(shown));
     }
     // Others about this incident wait for this one.
     if let Some((_, due_at)) = next
@@ -222,5 +319,5 @@ async fn consider(
     }
     let batch = Batch::of(changes);
     store.commit(batch).await.map_err(Trouble::Commit)?;
-    Ok(Some(Step::Again))
+    Ok(Considered::Done(None))
 }

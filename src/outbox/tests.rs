@@ -1,7 +1,10 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
 mod hard;
+mod heartbeat;
+mod paces;
 mod reseal;
+mod rules;
 mod sinks;
 mod stops;
 
@@ -13,7 +16,7 @@ use crate::domain::samples::{self, ANN, Seeded};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, Wants};
 use crate::domain::time::{Clock, Timestamp};
-use crate::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use crate::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, NotificationFilter, Read, Store};
@@ -57,6 +60,8 @@ impl Seal for Open {
 #[derive(Clone, Debug)]
 enum Manner {
     Answers(Receipt),
+    /// It accepts it, and takes its time.
+    Lasts(Duration),
     /// It has it, and the answer never arrives.
     Hangs,
     Panics,
@@ -80,6 +85,19 @@ struct FakeSink {
     /// What it answers while this is set, whatever else.
     always: Mutex<Option<Receipt>>,
     heard: Mutex<Vec<Heard>>,
+    /// The heartbeats that came, each with what it answered.
+    beats: Mutex<Vec<Beat>>,
+    /// What it answers to heartbeats while this is set.
+    to_beats: Mutex<Option<Receipt>>,
+}
+
+/// A heartbeat: its incidents and which of them are resolved, when it came, and when they expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Beat {
+    incidents: Vec<(IncidentId, bool)>,
+    shown_as: Vec<Option<String>>,
+    at: Instant,
+    expires_at: Timestamp,
 }
 
 impl Deliver for FakeSink {
@@ -111,10 +129,32 @@ impl Deliver for FakeSink {
             match next {
                 None => accepted,
                 Some(Manner::Answers(receipt)) => receipt,
+                Some(Manner::Lasts(time)) => {
+                    tokio::time::sleep(time).await;
+                    accepted
+                }
                 Some(Manner::Hangs) => std::future::pending().await,
                 Some(Manner::Panics) => panic!("as a test wants it"),
             }
         })
+    }
+
+    fn repeat<'a>(
+        &'a self,
+        _: &'a Target,
+        all: &'a [Lasting],
+        expires_at: Timestamp,
+    ) -> BoxFuture<'a, Receipt> {
+        let incidents = all.iter().map(|it| (it.incident.id, it.is_resolved));
+        self.beats.lock().push(Beat {
+            incidents: incidents.collect(),
+            shown_as: all.iter().map(|it| it.shown_as.clone()).collect(),
+            at: Instant::now(),
+            expires_at,
+        });
+        let accepted = Receipt::Accepted { message: None };
+        let receipt = self.to_beats.lock().clone().unwrap_or(accepted);
+        Box::pin(std::future::ready(receipt))
     }
 }
 
@@ -155,6 +195,7 @@ impl World {
             entropy: Arc::default(),
             settings: Settings {
                 delay: Duration::ZERO,
+                ..Settings::default()
             },
             notifier: None,
         };
@@ -312,7 +353,8 @@ async fn a_sink_hears_of_the_beginning_and_of_the_end_and_of_the_next_beginning(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_resolved_within_the_delay_is_not_sent_and_everything_else_is_after_it() {
+async fn scenario_51_what_is_resolved_within_the_delay_is_not_sent_and_everything_else_is_after_it()
+{
     let mut world = World::new().await;
     world.kill();
     world.settings.delay = Duration::from_secs(30);
@@ -346,6 +388,19 @@ async fn an_incident_of_an_owner_without_sinks_and_of_one_who_left_reaches_no_si
     world.open(4).await;
     world.until(|world| world.states() == ["dropped"]).await;
     assert_eq!(world.heard(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scenario_52_a_user_who_leaves_between_the_plan_and_the_call_is_not_notified() {
+    let world = World::new().await;
+    *world.sink.always.lock() = Some(later("no connection"));
+    world.open(1).await;
+    world.until(|world| world.heard().len() == 1).await;
+    assert_eq!(world.states(), ["waiting"]);
+    world.commit(vec![Change::DeleteUser(ANN)]).await;
+    *world.sink.always.lock() = None;
+    world.until(|world| world.states() == ["dropped"]).await;
+    assert_eq!(world.heard().len(), 1, "nothing after that");
 }
 
 #[tokio::test(start_paused = true)]

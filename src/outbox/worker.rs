@@ -70,6 +70,12 @@ impl Worker {
             for sink in self.room.tools.store.sinks_with_notifications().await? {
                 self.wake(sink);
             }
+            for sink in self.room.tools.store.sinks_showing_open().await? {
+                // Trouble with one is for its own task to report.
+                if self.has_work(sink).await.unwrap_or(true) {
+                    self.wake(sink);
+                }
+            }
             self.has_begun = true;
         }
         let (mut after, mut trouble) = (None, None);
@@ -110,9 +116,12 @@ impl Worker {
 
     async fn has_work(&self, id: SinkId) -> Result<bool, ReadError> {
         let store = &self.room.tools.store;
-        let waiting = store.notifications_due(id, 1).await?;
-        let sink = store.sink(id).await?;
-        let is_sent = sink.is_none_or(|sink| sink.is_enabled());
-        Ok(is_sent && !waiting.is_empty())
+        let waits = !store.notifications_due(id, 1).await?.is_empty();
+        let Some(sink) = store.sink(id).await? else {
+            return Ok(waits);
+        };
+        let forgets = sink.kind.forgets();
+        let lasts = forgets && !store.incidents_shown_open(id, None, 1).await?.is_empty();
+        Ok(sink.is_enabled() && (waits || lasts))
     }
 }

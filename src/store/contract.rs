@@ -84,7 +84,9 @@ macro_rules! contract {
             notifications::an_incident_is_listed_while_it_stands_otherwise_than_announced
             notifications::notifications_are_found_by_owner_state_incident_and_sink
             notifications::sinks_are_found_by_owner_and_are_written_by_who_knows_them
+            notifications::an_owner_has_so_many_sinks_also_within_a_group
             notifications::a_forgotten_incident_takes_what_was_announced_of_it_along
+            notifications::what_a_sink_shows_as_open_is_listed_until_it_shows_its_end
             outages::the_last_outage_of_each_installation_is_kept
             outages::a_wait_is_replaced_and_goes_with_its_credential
             writes::a_batch_is_there_whole_or_not_at_all

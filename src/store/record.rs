@@ -18,6 +18,7 @@ mod operation;
 mod outage;
 mod parts;
 mod people;
+mod rulebook;
 mod takeover;
 mod wire;
 

@@ -17,6 +17,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, Instance, RepositoryId};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
 use crate::domain::sink::Sink;
@@ -118,6 +119,8 @@ pub enum Change {
     PutThread(Box<Thread>),
     /// Sets the standing with which an incident was announced.
     PutAnnounced(Box<Announced>),
+    /// Sets the rules of an owner.
+    PutRulebook(Box<Rulebook>),
     /// Sets the canary that shows whether the master key fits this store.
     PutCanary(Sealed),
 }
@@ -187,6 +190,20 @@ pub enum Guard {
     ///
     /// [`UNFINISHED_MAX`]: crate::domain::operation::UNFINISHED_MAX
     NewOperation(OwnerId),
+    /// This owner has fewer sinks than this.
+    NewSink {
+        /// The owner.
+        owner: OwnerId,
+        /// The most that there may be.
+        most: usize,
+    },
+    /// The rules of this owner are of this version; 0 if there are none.
+    RulesAt {
+        /// The owner.
+        owner: OwnerId,
+        /// The version.
+        version: u64,
+    },
     /// This sink is stored exactly so.
     SameSink(Box<Sink>),
     /// This notification is stored exactly so.
@@ -236,6 +253,8 @@ pub enum Conflict {
     Operation(OperationId),
     /// As many operations of this owner have not ended as may.
     OperationsUnfinished(OwnerId),
+    /// This owner has as many sinks as there may be.
+    Sinks(OwnerId),
     /// The lease of this connection was granted again since.
     Lease(ConnectionId),
     /// The record is not what it was.

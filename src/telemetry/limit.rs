@@ -45,6 +45,7 @@ limits! {
     // What is kept for them.
     TokensPerUser "tokens_per_user";
     CredentialsPerUser "credentials_per_user";
+    SinksPerUser "sinks_per_user";
     RepositoriesPerUser "repositories_per_user";
     Users "users";
 }

@@ -27,9 +27,11 @@ const GITHUB_EVERY: u64 = 15;
 /// How long the last deliveries may take to be answered, and what was missed to be fetched.
 const QUIET: Duration = Duration::from_mins(1);
 const CATCH_UP: Duration = Duration::from_mins(5);
-/// What the daemon may take, in MiB, at any time: memory, and disk with a history of 8 MiB.
-const MEMORY_MAX: u64 = 160;
-const DISK_MAX: u64 = 96;
+/// What the daemon may take, in MiB, at any time: memory, and disk with a history of 8 MiB. What
+/// recognises the deliveries of half an hour, three of each event, takes some 30 MiB of disk and 50
+/// of memory. Whether it grows beyond is another check.
+const MEMORY_MAX: u64 = 256;
+const DISK_MAX: u64 = 128;
 const HISTORY: &str = "8MiB";
 /// How long runs are kept, and what recognises a delivery: longer than the log is read back.
 const RUNS_FOR: &str = "5m";

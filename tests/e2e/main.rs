@@ -21,6 +21,7 @@ mod orphans;
 mod recovery;
 mod refusals;
 mod refused;
+mod rules;
 mod scan;
 mod secrets;
 mod settings;

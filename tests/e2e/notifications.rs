@@ -1,5 +1,6 @@
 //! Incidents that reach a sink: the binary, a failing run, and a receiver that verifies.
 
+use super::cli::fake;
 use super::commands::{done, done_with};
 use super::stage::{Answer, REPOSITORY, Stage};
 use hookherd::simulator::RunSpec;
@@ -13,14 +14,14 @@ use std::time::{Duration, Instant};
 
 /// A message as it came.
 #[derive(Clone, Debug)]
-struct Message {
+pub(super) struct Message {
     headers: BTreeMap<String, String>,
     body: Vec<u8>,
     at: Instant,
 }
 
 impl Message {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -44,8 +45,8 @@ impl Message {
 }
 
 /// A receiver: its address, what came, and what it answers next. Later it answers 204.
-struct Receiver {
-    address: SocketAddr,
+pub(super) struct Receiver {
+    pub(super) address: SocketAddr,
     came: Arc<Mutex<Vec<Message>>>,
     answers: Arc<Mutex<VecDeque<&'static str>>>,
 }
@@ -67,7 +68,7 @@ fn read(stream: &TcpStream) -> std::io::Result<Message> {
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let receiver = Self {
             address: listener.local_addr().unwrap(),
@@ -90,11 +91,11 @@ impl Receiver {
         receiver
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/services/canary-of-the-path", self.address)
     }
 
-    fn came(&self) -> Vec<Message> {
+    pub(super) fn came(&self) -> Vec<Message> {
         self.came.lock().clone()
     }
 
@@ -104,7 +105,7 @@ impl Receiver {
 }
 
 /// A stage that may call the receiver, and notifies without a delay.
-fn stage(receiver: &Receiver) -> Stage {
+pub(super) fn stage(receiver: &Receiver) -> Stage {
     let mut stage = Stage::new();
     stage.set("HOOKHERD__SINKS__ALLOW", &receiver.address.to_string());
     stage.set("HOOKHERD__SINKS__DELAY", "0s");
@@ -121,7 +122,7 @@ fn show(stage: &Stage, user: &str, path: &str) -> Value {
     stage.call(user, &format!("GET {path}"), &Value::Null).json
 }
 
-fn wait_for(stage: &Stage, receiver: &Receiver, count: usize) -> Vec<Message> {
+pub(super) fn wait_for(stage: &Stage, receiver: &Receiver, count: usize) -> Vec<Message> {
     stage.wait_until("the messages", || receiver.came.lock().len() >= count);
     receiver.came()
 }
@@ -143,6 +144,10 @@ fn a_failing_run_and_its_end_reach_a_sink_signed_and_in_order_also_over_a_restar
     assert_eq!(json["type"], "incident.opened");
     assert_eq!(json["data"]["incident"]["repository_full_name"], REPOSITORY);
     assert_eq!(json["data"]["notification_id"], came[0].id());
+    // Before that, the next process would send it again, with the same id.
+    stage.wait_until("it to be stored as sent", || {
+        stage.list(&ann, "notifications?state=sent").len() == 1
+    });
     drop(daemon);
     let _daemon = stage.start();
     github.play_run(REPOSITORY, &RunSpec::new(2, "success"));
@@ -303,4 +308,42 @@ fn without_the_operators_word_nothing_in_the_own_network_can_be_a_sink() {
     }
     assert!(stage.list(&ann, "sinks").is_empty());
     assert!(receiver.came().is_empty());
+}
+
+/// A service inside of a company has a certificate of the company's own.
+#[test]
+fn a_sink_with_a_certificate_of_an_own_authority_is_called_once_that_is_configured() {
+    const CERTIFICATE: &[u8] = include_bytes!("../fixtures/tls/server.pem");
+    const KEY: &[u8] = include_bytes!("../fixtures/tls/server.key");
+    let port = fake::tls("127.0.0.1", CERTIFICATE, KEY, fake::http(200, "", ""));
+    let mut stage = Stage::new();
+    stage.set("HOOKHERD__SINKS__ALLOW", &format!("127.0.0.1:{port}"));
+    let daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    let url = format!("https://localhost:{port}/x");
+    let body = json!({ "kind": "webhook", "name": "chat", "url": url });
+    let id = stage.call(&ann, "POST sinks", &body).field("id");
+    let test = format!("POST sinks/{id}/test");
+    let tested = stage.call(&ann, &test, &Value::Null).json;
+    let error = tested["error"].as_str().unwrap_or_default();
+    assert!(error.contains("issuer of its certificate"), "{tested}");
+    drop(daemon);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls");
+    let file = |name: &str| folder.join(name).display().to_string();
+    stage.set("HOOKHERD__SINKS__CA_FILE", &file("ca.pem"));
+    let daemon = stage.start();
+    let tested = stage.call(&ann, &test, &Value::Null).json;
+    assert_eq!(tested["accepted"], true, "{tested}");
+    drop(daemon);
+    // One that cannot be read, and one without a certificate.
+    for (path, words) in [
+        (file("no-such-file.pem"), "sinks.ca_file: "),
+        (file("server.key"), "no certificates in PEM"),
+    ] {
+        stage.set("HOOKHERD__SINKS__CA_FILE", &path);
+        let mut daemon = stage.spawn(&[], &[]);
+        assert!(!stage.is_ready(&mut daemon), "it started");
+        let log = stage.end_of_log();
+        assert!(log.contains(words), "{path}: {log}");
+    }
 }

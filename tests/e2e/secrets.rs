@@ -35,6 +35,26 @@ fn stray(name: &str) -> &'static str {
     found.expect("it is in the list").1
 }
 
+/// Sinks of other kinds: the kind, the part of the address after the server, and the key. That of
+/// Telegram is a part of the path that is called.
+const SINKS: [(&str, &str, &str); 3] = [
+    (
+        "telegram",
+        "/-1001234567890",
+        "110201543:canary-of-a-bot-AAHdqTcvCH1v",
+    ),
+    (
+        "matrix",
+        "/!ops:example.org",
+        "syt_canary_of_a_matrix_user_0123456789",
+    ),
+    (
+        "email",
+        "?to=ann@example.org",
+        "canary-of-a-mailbox-0123456789",
+    ),
+];
+
 fn sink_path() -> String {
     let (path, key) = (
         stray("address of a sink"),
@@ -51,6 +71,8 @@ struct Story {
     connection: String,
     /// Where a receiver is that repeats the address it is called with.
     receiver: String,
+    /// Those of [`SINKS`], which repeat their keys.
+    others: [String; SINKS.len()],
     provider_tokens: Vec<String>,
 }
 
@@ -63,7 +85,13 @@ impl Story {
         let repeats = fake::http(500, "", &format!("Cannot POST {path}"));
         let (receiver, _) = fake::server(vec![repeats]);
         let (_, address) = receiver.split_once("://").unwrap();
-        stage.set("HOOKHERD__SINKS__ALLOW", address);
+        let others = SINKS.map(|(.., key)| {
+            let repeats = format!("Cannot call /bot{key}/sendMessage with {key}");
+            fake::server(vec![fake::http(500, "", &repeats)]).0
+        });
+        let allowed = others.iter().map(|url| &url["http://".len()..]);
+        let allowed: Vec<&str> = allowed.chain([address]).collect();
+        stage.set("HOOKHERD__SINKS__ALLOW", &allowed.join(", "));
         stage.set("HOOKHERD__SINKS__DELAY", "0s");
         let daemon = stage.start();
         let mut canaries = Canaries::default();
@@ -88,6 +116,7 @@ impl Story {
                 ann,
                 connection: String::new(),
                 receiver,
+                others,
                 provider_tokens: Vec::new(),
             },
             daemon,
@@ -143,6 +172,21 @@ impl Story {
         let line = format!("POST /api/v2/sinks/{}/test", sink.field("id"));
         let tested = self.stage.ask(&self.ann, &line, None);
         assert_eq!(tested.json["accepted"], false, "{tested:?}");
+        for ((kind, path, secret), server) in SINKS.into_iter().zip(&self.others) {
+            self.canaries.add(kind, secret);
+            let url = match kind {
+                // No mail server: it does not speak TLS.
+                "email" => server.replace("http://", "smtps://ci%40example.org@") + path,
+                _ => format!("{server}{path}"),
+            };
+            let body = json!({ "kind": kind, "name": kind, "url": url, "secret": secret });
+            let line = "POST /api/v2/sinks";
+            let sink = self.stage.ask(&self.ann, line, Some(&body.to_string()));
+            assert_eq!(sink.status, 201, "{sink:?}");
+            let line = format!("POST /api/v2/sinks/{}/test", sink.field("id"));
+            let tested = self.stage.ask(&self.ann, &line, None);
+            assert_eq!(tested.json["accepted"], false, "{tested:?}");
+        }
         let foreign = url.replace("http://", "ftp://");
         let body = json!({ "kind": "webhook", "name": "chat", "url": foreign }).to_string();
         assert_eq!(self.ask("POST /api/v2/sinks", Some(&body)), 422);

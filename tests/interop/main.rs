@@ -2,6 +2,7 @@
 //! its own library, its own `OpenAPI` description, and an emulator of GitHub. See README.md beside
 //! this file for what each of them proves. Needs `tests/interop/setup.sh` to have run.
 
+mod alertmanager;
 mod client;
 mod clients;
 mod corpus;
@@ -9,6 +10,7 @@ mod daemon;
 mod emulate;
 mod hands;
 mod ingress;
+mod mail;
 mod mutate;
 mod openapi;
 mod payloads;

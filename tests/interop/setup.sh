@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fetches the tools that the interop tests run against, in pinned versions, and prepares what the
-# tests read. Needs python3 with pip; brings its own Node. Quick when everything is there already.
+# tests read. Needs python3 with pip, and apt; brings its own Node. Quick when everything is there
+# already.
 #
 # Everything lands in target/interop (tools, corpus, logs) and tests/interop/node_modules.
 set -eu
@@ -44,6 +45,22 @@ for tool in python schemathesis; do
         cp "$wanted" "$got"
     fi
 done
+
+# Debian's Alertmanager, which is not installed. Its binary reads templates at a fixed place: that is
+# replaced by one as long that is the directory in which it is started.
+alertmanager="$out/alertmanager"
+if [ ! -e "$alertmanager/ready" ]; then
+    rm -rf "$alertmanager"
+    mkdir "$alertmanager"
+    package() { (cd "$alertmanager" && apt-get download --quiet=2 prometheus-alertmanager); }
+    # A new machine may have no lists of packages.
+    package 2>/dev/null || { apt-get update --quiet=2 && package; }
+    dpkg-deb --extract "$alertmanager"/*.deb "$alertmanager"
+    rm "$alertmanager"/*.deb
+    LC_ALL=C sed -i 's#/usr/share/prometheus/alertmanager#/proc/self/cwd/./././././././././.#g' \
+        "$alertmanager/usr/bin/prometheus-alertmanager"
+    touch "$alertmanager/ready"
+fi
 
 # Derived files: made anew when a script or the lock file is newer.
 for made in corpus.jsonl openapi.json; do

@@ -240,6 +240,11 @@ impl Network {
         }
     }
 
+    fn note_sent(&self, id: &str, digest: [u8; 32]) {
+        let mut bodies = self.sent.borrow_mut();
+        bodies.entry(id.to_owned()).or_default().insert(digest);
+    }
+
     async fn deliver(&self, sent: Sent) {
         let delay = self
             .chance
@@ -251,9 +256,7 @@ impl Network {
         let door = self.door.borrow().clone();
         let door = door.filter(|_| !self.is_inbound_down.get());
         let (id, digest) = (id_of(&sent), *blake3::hash(sent.body.as_bytes()).as_bytes());
-        let mut bodies = self.sent.borrow_mut();
-        bodies.entry(id.clone()).or_default().insert(digest);
-        drop(bodies);
+        self.note_sent(&id, digest);
         let outcome = match (door, key_of(&sent.url)) {
             // The server of a stranger.
             (_, None) => Outcome {

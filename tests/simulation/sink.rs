@@ -11,7 +11,7 @@ use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
 use hookherd::domain::time::Timestamp;
-use hookherd::notify::{Deliver, Message, Prepared, Receipt, Target, Unfit, Wish};
+use hookherd::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
 use hookherd::seal::Purpose;
 use hookherd::store::{After, NotificationFilter, Read};
 use parking_lot::Mutex;
@@ -30,6 +30,10 @@ pub struct Sink {
     tries: Mutex<BTreeMap<NotificationId, u32>>,
     /// What it has heard of each incident, each message once.
     heard: Mutex<BTreeMap<IncidentId, Vec<NotificationKind>>>,
+    /// How often it was sent again what lasts.
+    beats: Mutex<u32>,
+    /// Incidents that were said to last after their end.
+    revived: Mutex<BTreeSet<IncidentId>>,
 }
 
 impl Sink {
@@ -89,21 +93,54 @@ impl Deliver for Sink {
             }
         })
     }
+
+    fn repeat<'a>(
+        &'a self,
+        _: &'a Target,
+        all: &'a [Lasting],
+        _: Timestamp,
+    ) -> BoxFuture<'a, Receipt> {
+        let beats = {
+            let mut beats = self.beats.lock();
+            *beats += 1;
+            *beats
+        };
+        let heard = self.heard.lock();
+        for it in all.iter().filter(|it| !it.is_resolved) {
+            let last = heard.get(&it.incident.id).and_then(|kinds| kinds.last());
+            if last == Some(&NotificationKind::Resolved) {
+                self.revived.lock().insert(it.incident.id);
+            }
+        }
+        drop(heard);
+        let why = "as the sink likes".to_owned();
+        let receipt = match beats % 8 {
+            0 => Receipt::Later { after: None, why },
+            1 => Receipt::Unsure { why },
+            _ => Receipt::Accepted { message: None },
+        };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(u64::from(beats % 5) * 40)).await;
+            receipt
+        })
+    }
 }
 
-/// The sink of a user.
+/// The sink of a user: every other one forgets what is not sent again.
 pub fn record(machine: &Machine, owner: OwnerId) -> Record {
     let sink = SinkId::from_u128(owner.as_u128());
     let host = "chat.test";
+    let kinds = [SinkKind::Webhook, SinkKind::Alertmanager];
     let purpose = Purpose::SinkTarget { sink, owner, host };
     let target: Sealed = machine.seal.seal(&purpose, b"address");
     Record {
         id: sink,
         owner,
         name: "chat".to_owned(),
-        kind: SinkKind::Webhook,
+        kind: kinds[usize::from(owner.as_u128() % 2 == 1)],
         host: host.to_owned(),
         target,
+        address: 0,
         wants: Wants {
             resolved: true,
             severity: Severity::Warning,
@@ -127,13 +164,16 @@ impl World {
 
     /// Sinks have heard of each episode in order, and in the end of what is.
     pub fn check_sinks(&self, complaints: &mut Vec<String>) {
+        for id in &*self.machine.sink.revived.lock() {
+            complaints.push(format!("{id}: it was said to last after its end"));
+        }
         let heard = self.machine.sink.heard.lock();
         for (id, kinds) in &*heard {
             let mut is_open = false;
             for kind in kinds {
                 let is_in_order = match kind {
                     NotificationKind::Opened | NotificationKind::Reopened => !is_open,
-                    NotificationKind::Resolved => is_open,
+                    NotificationKind::Resolved | NotificationKind::Reminded => is_open,
                     NotificationKind::Worse => true,
                 };
                 if !is_in_order {

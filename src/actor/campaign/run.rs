@@ -219,6 +219,7 @@ impl Runner {
             | Conflict::Credential(_)
             | Conflict::Command(_)
             | Conflict::OperationsUnfinished(_)
+            | Conflict::Sinks(_)
             | Conflict::Lease(_)
             | Conflict::Changed => {}
         }

@@ -160,8 +160,12 @@ impl<'a> Fold<'a> {
         let Some(conclusion) = event.status.conclusion() else {
             return Ok(None);
         };
-        let rules = self.rules;
-        let verdict = match rules.verdict(conclusion, event.facts.own_branch()) {
+        let facts = &event.facts;
+        let verdict = match self.records.opens(self.connection).await? {
+            Some(opens) => opens.verdict(self.rules, conclusion, facts),
+            None => self.rules.verdict(conclusion, facts.own_branch()),
+        };
+        let verdict = match verdict {
             None if conclusion == Conclusion::Success => {
                 let has_failed = !self.records.track(key).await?.record.points.is_empty();
                 has_failed.then_some(Verdict::Passed)

@@ -1,10 +1,12 @@
 //! The records that a fold works on: read once, written once, and only when they changed.
 
+use crate::domain::connection::Connection;
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
 use crate::domain::incident::track::{Track, TrackKey};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::Place;
 use crate::domain::lane::place::{Note, NoteKey};
+use crate::domain::rulebook::opening::Opens;
 use crate::domain::run::{Family, Run, RunEvent};
 use crate::store::{Change, ReadError, Store};
 use std::collections::BTreeMap;
@@ -44,6 +46,8 @@ pub(super) struct Records<'a> {
     tracks: BTreeMap<TrackKey, Held<Track>>,
     notes: BTreeMap<NoteKey, Held<Note>>,
     incidents: BTreeMap<IncidentId, Held<Incident>>,
+    /// The rule of the owner about this connection, if there is one, once it was looked for.
+    opens: Option<Vec<Opens>>,
 }
 
 impl<'a> Records<'a> {
@@ -56,7 +60,24 @@ impl<'a> Records<'a> {
             tracks: BTreeMap::new(),
             notes: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            opens: None,
         }
+    }
+
+    /// The rule of the owner about which ends of this connection's runs open incidents.
+    pub(super) async fn opens(
+        &mut self,
+        connection: &Connection,
+    ) -> Result<Option<&Opens>, ReadError> {
+        if self.opens.is_none() {
+            let book = self.store.rulebook(connection.owner).await?;
+            let rule = book.as_ref().and_then(|book| {
+                let (_, rule) = book.opening_of(connection.id, &connection.full_name)?;
+                Some(Opens::new(rule))
+            });
+            self.opens = Some(rule.into_iter().collect());
+        }
+        Ok(self.opens.iter().flatten().next())
     }
 
     /// The run of an event, when it is known.

@@ -5,6 +5,7 @@ use crate::api::error::{Answer, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
+use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
 use crate::api::schema::ShownName;
 use crate::domain::id::SinkId;
@@ -28,7 +29,8 @@ pub(in crate::api) struct NewSink {
     /// Kind of the sink.
     #[schema(value_type = SinkKind)]
     kind: String,
-    /// Address that is called. It is encrypted and never shown again.
+    /// Address that is called, in the form of its kind: see `docs/notifications.md`. It is
+    /// encrypted and never shown again.
     #[schema(
         max_length = 2048,
         example = "https://hooks.example.com/services/T0/B0/x"
@@ -36,7 +38,9 @@ pub(in crate::api) struct NewSink {
     url: Option<String>,
     /// Key. `webhook`: the one that signs what is sent, `whsec_` and the base64 of 24 to 64 bytes,
     /// generated when left out. `gotify`: the token of an application. `ntfy`: an access token, if
-    /// the topic needs one. Other kinds have none.
+    /// the topic needs one. `pagerduty`: the integration key. `alertmanager`: what a proxy before
+    /// it asks for, if there is one: a bearer token, or `user:password`. `email`: the password of
+    /// the user. `telegram`: the token of a bot. `matrix`: an access token. Other kinds have none.
     #[schema(max_length = 2048)]
     secret: Option<String>,
     /// Whether it is notified of resolved incidents.
@@ -117,7 +121,11 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
             secret: new.secret,
         },
         wants,
+        // The store counts once more, for requests at the same time.
+        most: me.counters.most_sinks(),
     };
+    let have = me.owned().sinks().await?.len();
+    me.counters.may_have_one_more(Owned::Sinks, have)?;
     let (sink, generated) = me.notifying.add(adding).await?;
     let generated = generated.as_deref().map(String::as_str);
     json(StatusCode::CREATED, &dto::AddedSink::of(&sink, generated))

@@ -4,6 +4,7 @@ use super::Owned;
 use crate::api::error::Problem;
 use crate::domain::id::{NotificationId, SinkId};
 use crate::domain::notification::Notification;
+use crate::domain::rulebook::Rulebook;
 use crate::domain::sink::Sink;
 use crate::store::{After, Listing, NotificationFilter, ReadError};
 
@@ -16,6 +17,11 @@ impl Owned<'_> {
     /// All sinks.
     pub(in crate::api) async fn sinks(&self) -> Result<Vec<Sink>, ReadError> {
         self.store.sinks_of(self.owner).await
+    }
+
+    /// The rules, if there are any.
+    pub(in crate::api) async fn rulebook(&self) -> Result<Option<Rulebook>, ReadError> {
+        self.store.rulebook(self.owner).await
     }
 
     /// A notification.

@@ -64,6 +64,8 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
             r#"{"name":"chat","kind":"webhook","url":"https://127.0.0.1:9/x"}"#.into()
         }
         Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
+        Operation::SetRules => r#"{"rules":[]}"#.into(),
+        Operation::TestRules => format!(r#"{{"incident_id":"{}"}}"#, api.incident),
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
         | Operation::ReceiveForHook
@@ -98,6 +100,8 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::ListTokens
         | O::ListSinks
         | O::ListNotifications
+        | O::GetRules
+        | O::SetRules
         | O::GetStats
         | O::WhoAmI => (Own, 200),
         O::Authorize => (Own, 303),
@@ -121,6 +125,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::PatchSink
         | O::TestSink
         | O::GetNotification
+        | O::TestRules
         | O::RetryNotification
         | O::PollDevice => (Object, 200),
         O::Check

@@ -46,6 +46,10 @@ impl Person {
         self.ask("POST", path, &body.to_string())
     }
 
+    pub(super) fn put(&self, path: impl Display, body: impl Display) -> Reply {
+        self.ask("PUT", path, &body.to_string())
+    }
+
     pub(super) fn patch(&self, path: impl Display, body: impl Display) -> Reply {
         self.ask("PATCH", path, &body.to_string())
     }

@@ -120,3 +120,17 @@ fn a_user_has_so_many_connections_and_credentials() {
         assert_eq!(refused.header("retry-after"), None);
     }
 }
+
+#[test]
+fn a_user_has_so_many_sinks_and_the_limit_is_a_setting() {
+    let api = with(|quotas| quotas.sinks = 3);
+    let body = r#"{"name":"chat","kind":"webhook","url":"https://127.0.0.1:9/x"}"#;
+    // The stage has one.
+    for _ in 0..2 {
+        assert_eq!(api.owner.post("sinks", body).status, 201);
+    }
+    let refused = api.owner.post("sinks", body);
+    refused.is(429, "quota_reached");
+    assert!(refused.text("detail").contains('3'), "{refused:?}");
+    assert_eq!(api.foreign.post("sinks", body).status, 201);
+}

@@ -9,7 +9,7 @@ fn assert_refused(section: &str, line: &str, says: &[&str]) {
     assert_error(parse(&format!("[{section}]\n{line}")), says);
 }
 
-const NUMBERS: [&str; 11] = [
+const NUMBERS: [&str; 12] = [
     "connections",
     "connections_per_address",
     "requests_per_minute",
@@ -19,6 +19,7 @@ const NUMBERS: [&str; 11] = [
     "users",
     "credentials_per_user",
     "repositories_per_user",
+    "sinks_per_user",
     "failed_connects_per_hour",
     "wrong_tokens_per_minute",
 ];

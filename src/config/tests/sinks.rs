@@ -9,6 +9,18 @@ fn nothing_besides_the_internet_is_allowed_by_default() {
 }
 
 #[test]
+fn heartbeats_are_a_minute_apart_unless_configured_and_never_too_far() {
+    assert_eq!(parse("").unwrap().sinks.heartbeat.as_secs(), 60);
+    let text = "[sinks]\nheartbeat = \"2s\"";
+    assert_eq!(parse(text).unwrap().sinks.heartbeat.as_secs(), 2);
+    for text in ["100ms", "1h"] {
+        let config = with(&[("HOOKHERD__SINKS__HEARTBEAT", text)]);
+        let error = config.unwrap_err().to_string();
+        assert!(error.contains("from 1s to 10m"), "{error}");
+    }
+}
+
+#[test]
 fn hosts_and_networks_are_read_from_the_file_and_from_a_variable() {
     let entries = ["chat.internal:8065", "10.0.0.0/8", "[fd00::/8]:443", "::1"];
     let expected = Allowed::new(entries.map(|entry| entry.parse().unwrap()).to_vec());
@@ -20,6 +32,14 @@ fn hosts_and_networks_are_read_from_the_file_and_from_a_variable() {
         let config = with(&[("HOOKHERD__SINKS__ALLOW", &text)]);
         assert_eq!(config.unwrap().sinks.allow, expected, "{text}");
     }
+}
+
+#[test]
+fn the_file_of_authorities_is_none_or_a_path() {
+    assert_eq!(parse("").unwrap().sinks.ca_file, None);
+    let text = "[sinks]\nca_file = \"/etc/company.pem\"";
+    let expected = Some(std::path::PathBuf::from("/etc/company.pem"));
+    assert_eq!(parse(text).unwrap().sinks.ca_file, expected);
 }
 
 #[test]

@@ -39,23 +39,42 @@ impl Choice {
             shown: None,
         }
     }
+
+    /// The same for a beginning. One that was not tried yet need not wait longer than the news that
+    /// the incident has become more severe.
+    fn begin(waiting: &[Notification], opening: &Notification) -> Self {
+        let mut choice = Self::send(waiting, opening);
+        let worse = waiting
+            .iter()
+            .filter(|it| it.kind == NotificationKind::Worse);
+        let soonest = worse.filter_map(Notification::due_at).min();
+        if let (Some((_, due_at)), Some(soonest)) = (&mut choice.next, soonest)
+            && opening.tries == 0
+        {
+            *due_at = soonest.min(*due_at);
+        }
+        choice
+    }
 }
 
 /// What to do about `waiting`: the notifications of an incident that wait for one sink, oldest
 /// first. `shown` is what the sink shows of it. The incident is `None` when it is not stored any
-/// more. The choice is empty while its news is not planned yet.
+/// more. `reminds` is whether the sink is to be reminded of it as it is. The choice is empty while
+/// its news is not planned yet.
 pub fn choose(
     incident: Option<&Incident>,
     announced: Option<&Announced>,
     shown: Shown,
     wants: Wants,
+    reminds: bool,
     waiting: &[Notification],
 ) -> Choice {
     let Some(incident) = incident else {
         return Choice::drop_all(waiting, DropReason::IncidentGone);
     };
     // Nothing else is known to be safe: the sink may show it, or not.
-    if let Some(unsure) = waiting.iter().find(|it| it.is_unsure()) {
+    let is_unsure = |it: &&Notification| it.is_unsure() && it.kind != NotificationKind::Reminded;
+    if let Some(unsure) = waiting.iter().find(is_unsure) {
         return Choice {
             next: unsure.due_at().map(|at| (unsure.id, at)),
             ..Choice::default()
@@ -84,9 +103,8 @@ pub fn choose(
         },
         (false, Shown::Nothing | Shown::Resolved) => {
             let opening = newest(&NotificationKind::opens);
-            let any = newest(&|kind| kind != NotificationKind::Resolved);
-            match opening.or(any) {
-                Some(opening) => Choice::send(waiting, opening),
+            match opening.or(newest(&|kind| kind == NotificationKind::Worse)) {
+                Some(opening) => Choice::begin(waiting, opening),
                 None => Choice::drop_all(waiting, DropReason::Superseded),
             }
         }
@@ -94,8 +112,11 @@ pub fn choose(
             // The end before this beginning could not be sent: then the beginning is news.
             let end = newest(&|kind| kind == NotificationKind::Resolved);
             let beginning = newest(&NotificationKind::opens).filter(|_| end.is_none());
-            match newest(&|kind| kind == NotificationKind::Worse).or(beginning) {
+            let news = newest(&|kind| kind == NotificationKind::Worse).or(beginning);
+            let reminder = newest(&|kind| kind == NotificationKind::Reminded);
+            match news.or(reminder.filter(|_| reminds)) {
                 Some(news) => Choice::send(waiting, news),
+                None if reminder.is_some() => Choice::drop_all(waiting, DropReason::NotWanted),
                 None => Choice::drop_all(waiting, DropReason::Superseded),
             }
         }

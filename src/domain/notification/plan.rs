@@ -3,7 +3,8 @@
 use super::{Announced, NotificationKind, Shown, Thread};
 use crate::domain::id::SinkId;
 use crate::domain::incident::{Incident, Severity};
-use crate::domain::sink::Sink;
+use crate::domain::rulebook::decide::Decision;
+use crate::domain::sink::{Sink, SinkState};
 
 /// What is to be done about the news of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,19 +15,22 @@ pub struct Plan {
     pub notify: Option<(NotificationKind, Vec<SinkId>)>,
 }
 
-/// Whether a sink is notified of incidents of this severity.
-fn is_wanted(sink: &Sink, severity: Severity) -> bool {
-    sink.is_enabled() && severity >= sink.wants.severity
+/// Whether a sink is notified of incidents of this severity. What a disabled one is to be sent
+/// waits until it is enabled again, and is sent if it still matters then.
+fn is_wanted(sink: &Sink, severity: Severity, decision: &Decision) -> bool {
+    decision.includes(sink.id) && sink.state != SinkState::Paused && severity >= sink.wants.severity
 }
 
 /// The plan for an incident that stands otherwise than it was last announced. `sinks` are all of
 /// the owner's; `threads` are those of the incident, at sinks that got, or are to get, any of its
-/// notifications: only they are notified of its end, whatever they want by now.
+/// notifications: only they are notified of its end, whatever they want by now. `decision` is what
+/// the owner's rules say.
 pub fn plan(
     incident: &Incident,
     announced: Option<&Announced>,
     sinks: &[Sink],
     threads: &[Thread],
+    decision: &Decision,
 ) -> Plan {
     let standing = incident.standing();
     let was = announced.map(|announced| announced.standing);
@@ -44,13 +48,14 @@ pub fn plan(
     let opens = kind.is_some_and(NotificationKind::opens);
     let known = |sink: &Sink| threads.iter().find(|thread| thread.sink == sink.id);
     let concerns = |sink: &&Sink| match kind {
-        None => false,
+        // Reminders are planned when a message is accepted.
+        None | Some(NotificationKind::Reminded) => false,
         Some(NotificationKind::Resolved) => known(sink).is_some(),
         // A sink that wants only the more severe hears of this one now.
-        Some(NotificationKind::Worse) => is_wanted(sink, standing.severity),
+        Some(NotificationKind::Worse) => is_wanted(sink, standing.severity, decision),
         // One that shows it as open has to hear that it is, or its end would never reach it.
         Some(NotificationKind::Opened | NotificationKind::Reopened) => {
-            is_wanted(sink, standing.severity)
+            is_wanted(sink, standing.severity, decision)
                 || known(sink).is_some_and(|thread| thread.shown == Shown::Open)
         }
     };

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::domain::id::{ConnectionId, IncidentId, NotificationId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus, Severity};
+use crate::domain::rulebook::decide::Decision;
 use crate::domain::samples;
 use crate::domain::sink::{Sink, SinkState, Wants};
 use crate::domain::time::Timestamp;
@@ -23,6 +24,8 @@ enum Step {
     Resolve,
     Worsen,
     Ease,
+    /// A user acknowledges it.
+    Acknowledge,
     /// The planner looks.
     Plan,
     /// The sender looks, and the sink answers so.
@@ -49,6 +52,8 @@ struct World {
     notifications: Vec<Notification>,
     /// What the sink has seen: repeated ids once.
     heard: Vec<(NotificationId, NotificationKind)>,
+    /// Whether the owner's rules want reminders.
+    reminds: bool,
 }
 
 impl World {
@@ -68,6 +73,7 @@ impl World {
             thread: None,
             notifications: Vec::new(),
             heard: Vec::new(),
+            reminds: false,
         }
     }
 
@@ -81,16 +87,13 @@ impl World {
             self.announced.as_ref(),
             sinks,
             self.thread.as_slice(),
+            &Decision::default(),
         );
         self.announced = Some(plan.announced);
         if let Some((kind, sinks)) = plan.notify {
             assert_eq!(sinks, [SINK]);
             self.thread.get_or_insert(Thread::new(INCIDENT, SINK));
-            let id = self.notifications.len() as u128;
-            self.notifications.push(Notification {
-                kind,
-                ..samples::notification(id, INCIDENT, SINK)
-            });
+            self.notify(kind);
         }
     }
 
@@ -113,6 +116,7 @@ impl World {
             self.announced.as_ref(),
             thread.shown,
             self.sink.wants,
+            self.reminds && self.incident.status == IncidentStatus::Open,
             &waiting,
         );
         let is_decided = choice != Choice::default();
@@ -133,9 +137,10 @@ impl World {
         let (kind, was_unsure) = found.map(|it| (it.kind, it.is_unsure())).unwrap();
         let shown = match kind {
             NotificationKind::Resolved => Shown::Resolved,
-            NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Worse => {
-                Shown::Open
-            }
+            NotificationKind::Opened
+            | NotificationKind::Reopened
+            | NotificationKind::Worse
+            | NotificationKind::Reminded => Shown::Open,
         };
         let is_heard = matches!(answer, Answer::Accepted | Answer::Lost);
         if is_heard && !self.heard.iter().any(|(heard, _)| *heard == id) {
@@ -159,6 +164,17 @@ impl World {
             thread.shown = shown;
         }
         self.set(id, state);
+        if answer == Answer::Accepted && shown == Shown::Open && self.reminds {
+            self.notify(NotificationKind::Reminded);
+        }
+    }
+
+    fn notify(&mut self, kind: NotificationKind) {
+        let id = self.notifications.len() as u128;
+        self.notifications.push(Notification {
+            kind,
+            ..samples::notification(id, INCIDENT, SINK)
+        });
     }
 
     fn act(&mut self, step: Step) {
@@ -167,12 +183,18 @@ impl World {
             Step::Resolve => self.incident.status = IncidentStatus::Resolved,
             Step::Worsen => self.incident.severity = Severity::Critical,
             Step::Ease => self.incident.severity = Severity::Warning,
+            Step::Acknowledge if self.incident.status == IncidentStatus::Open => {
+                self.incident.status = IncidentStatus::Acknowledged;
+            }
+            Step::Acknowledge => {}
             Step::Plan => self.plan(),
             Step::Send(answer) => drop(self.send(answer)),
         }
     }
 
+    /// Everything is sent that still matters, and no more reminders are wanted.
     fn settle(&mut self) {
+        self.reminds = false;
         self.plan();
         while self.send(Answer::Accepted) {}
     }
@@ -191,6 +213,7 @@ impl World {
                     is_open = true;
                 }
                 NotificationKind::Worse => is_open = true,
+                NotificationKind::Reminded => assert!(is_open, "{:?}", self.heard),
             }
         }
     }
@@ -206,6 +229,7 @@ fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Resolve),
         Just(Step::Worsen),
         Just(Step::Ease),
+        Just(Step::Acknowledge),
         Just(Step::Plan),
         Just(Step::Plan),
         proptest::sample::select(answers).prop_map(Step::Send),
@@ -224,20 +248,55 @@ proptest! {
     #[test]
     fn a_sink_hears_of_each_episode_in_order_and_in_the_end_of_what_is(
         steps in steps(vec![Answer::Accepted, Answer::Refused, Answer::Lost]),
+        reminds: bool,
     ) {
         let mut world = World::new(WANTS_ALL);
+        world.reminds = reminds;
         for step in steps {
             world.act(step);
             world.check_order();
         }
         world.settle();
         world.check_order();
-        let is_open = world.incident.status == IncidentStatus::Open;
+        let is_open = world.incident.status != IncidentStatus::Resolved;
         match world.shows() {
             None => prop_assert!(!is_open, "it was never notified of what is open"),
             Some(NotificationKind::Resolved) => prop_assert!(!is_open),
             Some(_) => prop_assert!(is_open, "its end is missing: {:?}", world.heard),
         }
+        prop_assert!(world.notifications.iter().all(|it| it.due_at().is_none()));
+    }
+
+    #[test]
+    fn a_sink_is_reminded_only_of_what_it_shows_and_at_most_one_reminder_waits(
+        steps in steps(vec![Answer::Accepted, Answer::Refused, Answer::Lost, Answer::Impossible]),
+    ) {
+        let mut world = World::new(WANTS_ALL);
+        world.reminds = true;
+        for step in steps {
+            world.act(step);
+            let kinds = world.heard.iter().map(|(_, kind)| *kind);
+            let mut is_open = false;
+            for kind in kinds {
+                prop_assert!(kind != NotificationKind::Reminded || is_open, "{:?}", world.heard);
+                is_open = kind != NotificationKind::Resolved;
+            }
+            let waits = |it: &&Notification| {
+                it.kind == NotificationKind::Reminded && it.due_at().is_some()
+            };
+            prop_assert!(world.notifications.iter().filter(waits).count() <= 1);
+        }
+        let acknowledged = world.incident.status == IncidentStatus::Acknowledged;
+        let before = world.heard.len();
+        if acknowledged {
+            world.plan();
+            for _ in 0..5 {
+                world.send(Answer::Accepted);
+            }
+            let after = &world.heard[before..];
+            prop_assert!(after.iter().all(|(_, kind)| *kind != NotificationKind::Reminded));
+        }
+        world.settle();
         prop_assert!(world.notifications.iter().all(|it| it.due_at().is_none()));
     }
 

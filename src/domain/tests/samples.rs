@@ -19,6 +19,9 @@ use crate::domain::notification::{Notification, NotificationKind, NotificationSt
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::repo::{Instance, ProviderKind};
+use crate::domain::rulebook::opening::Opening;
+use crate::domain::rulebook::quiet::{Day, QuietHours, Span};
+use crate::domain::rulebook::{About, Remind, Rule, Rulebook, Then, When};
 use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
@@ -284,6 +287,7 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         kind: SinkKind::Webhook,
         host: "chat.example".into(),
         target: Sealed(vec![1]),
+        address: 0,
         wants: Wants::default(),
         state: SinkState::Enabled,
         hold_until: None,
@@ -306,6 +310,61 @@ pub(crate) fn notification(id: u128, incident: IncidentId, sink: SinkId) -> Noti
             tried_at: None,
             error: None,
         },
+    }
+}
+
+/// Rules with every condition and every setting.
+pub(crate) fn rulebook(owner: UserId) -> Rulebook {
+    let texts = |text: &str| vec![text.to_owned()];
+    let when = When {
+        about: Some(About::Ci),
+        repositories: texts("octo/*"),
+        connections: vec![ConnectionId::from_u128(3)],
+        branches: texts("main"),
+        workflows: texts("ci*"),
+        triggers: texts("push"),
+        failures: texts("failure"),
+        severities: vec![Severity::Error],
+    };
+    let then = Then {
+        severity: None,
+        sinks: Some(vec![SinkId::from_u128(5)]),
+        delay: Some(60),
+        remind: Some(Remind::Every(3600)),
+        quiet: Some(false),
+    };
+    let severe = Then {
+        severity: Some(Severity::Critical),
+        ..Then::default()
+    };
+    let rule = |name: &str, when, then| Rule {
+        name: name.into(),
+        when,
+        then,
+    };
+    Rulebook {
+        owner,
+        version: 7,
+        changed_at: AT,
+        quiet: Some(QuietHours {
+            time_zone: "Europe/Berlin".into(),
+            spans: vec![Span {
+                days: vec![Day::Friday],
+                from: 22 * 60,
+                to: 7 * 60,
+            }],
+            passes: Some(Severity::Critical),
+        }),
+        rules: vec![rule("team", when, then), rule("", When::default(), severe)],
+        opening: vec![Opening {
+            repositories: texts("octo/*"),
+            connections: vec![ConnectionId::from_u128(3)],
+            conclusions: Some(vec![Conclusion::Failure, Conclusion::Cancelled]),
+            branches: Some(texts("main")),
+            ignored_branches: Some(texts("wip/*")),
+            workflows: texts("ci*"),
+            triggers: texts("push"),
+        }],
     }
 }
 

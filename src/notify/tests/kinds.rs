@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::id::Entropy;
 use crate::domain::sink::{DisableReason, SinkKind};
 
-struct Fixed;
+pub(super) struct Fixed;
 
 impl Entropy for Fixed {
     fn fill(&self, bytes: &mut [u8]) {
@@ -96,6 +96,84 @@ async fn gotify_is_called_below_its_server_with_the_key_in_a_header() {
         assert_eq!(first_line(called), format!("POST {at} HTTP/1.1"));
         assert!(called.contains("x-gotify-key: A.canary\r\n"), "{called}");
     }
+}
+
+#[tokio::test]
+async fn pagerduty_is_called_at_its_path_and_its_key_stays_hidden() {
+    const KEY: &str = "R0canary000000000000000000000000";
+    let text = format!("{{\"errors\":[\"no routing_key {KEY}\"]}}");
+    let server = Server::answering(400, "", &text).await;
+    for path in ["", "/", "/v2/enqueue"] {
+        let kind = SinkKind::Pagerduty;
+        let (receipt, seen) = sent(&server, kind, path, Some(KEY), &message()).await;
+        let called = seen.last().unwrap();
+        assert_eq!(first_line(called), "POST /v2/enqueue HTTP/1.1");
+        let key = format!("\"routing_key\":\"{KEY}\"");
+        assert!(called.contains(&key), "{called}");
+        let Receipt::Refused { reason, why } = receipt else {
+            panic!("{receipt:?}");
+        };
+        assert_eq!(reason, DisableReason::Refused);
+        assert!(why.contains("no routing_key (hidden)"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn alertmanager_is_called_below_its_path_and_says_what_it_was_sent() {
+    let server = Server::answering(200, "", "").await;
+    let kind = SinkKind::Alertmanager;
+    for path in ["", "/", "/prom/am/"] {
+        let key = Some("ann:canary");
+        let (receipt, seen) = sent(&server, kind, path, key, &message()).await;
+        let Receipt::Accepted {
+            message: Some(alert),
+        } = receipt
+        else {
+            panic!("{receipt:?}");
+        };
+        assert!(alert.contains("\"repository\":\"octo/app\""), "{alert}");
+        let called = seen.last().unwrap();
+        let at = format!("{}/api/v2/alerts", path.trim_end_matches('/'));
+        assert_eq!(first_line(called), format!("POST {at} HTTP/1.1"));
+        let header = "authorization: Basic YW5uOmNhbmFyeQ==\r\n";
+        assert!(called.contains(header), "{called}");
+    }
+    let (_, seen) = sent(&server, kind, "", None, &message()).await;
+    assert!(!seen.last().unwrap().contains("authorization"));
+}
+
+#[tokio::test]
+async fn alertmanager_is_sent_again_what_lasts_in_one_request_of_a_bounded_size() {
+    let server = Server::answering(200, "", "").await;
+    let allowed = list(&[&format!("127.0.0.1:{}", server.port())]);
+    let sinks = Sinks::new(outbound(&allowed, &Arc::new(Zone::default())));
+    let wish = Wish {
+        url: Some(format!("http://127.0.0.1:{}", server.port())),
+        secret: None,
+    };
+    let kind = SinkKind::Alertmanager;
+    let plain = sinks.prepare(kind, &wish, &Fixed).unwrap().plain;
+    let mut long = message();
+    let text = "\u{7}\"<@:.x".repeat(1000);
+    text.clone_into(&mut long.incident.title);
+    let ci = long.incident.ci.as_mut().unwrap();
+    ci.commit_message = Some(text.clone());
+    ci.branch = Some(text.clone());
+    text.clone_into(&mut ci.workflow_name);
+    let lasting = Lasting {
+        incident: long.incident,
+        is_resolved: false,
+        shown_as: None,
+    };
+    let all = vec![lasting; 100];
+    let expires_at = message().expires_at;
+    let receipt = sinks
+        .repeat(&Target { kind, plain }, &all, expires_at)
+        .await;
+    assert_eq!(receipt, Receipt::Accepted { message: None });
+    let seen = server.seen();
+    assert_eq!((seen.len(), seen[0].matches("endsAt").count()), (1, 100));
+    assert!(seen[0].len() < 500_000, "{}", seen[0].len());
 }
 
 #[tokio::test]
@@ -193,10 +271,16 @@ fn a_key_is_refused_where_the_address_is_all_there_is() {
 async fn what_cannot_be_read_or_called_disables_a_sink_of_any_kind() {
     let sinks = Sinks::new(closed());
     for kind in SinkKind::ALL {
-        let inside = br#"{"url":"https://10.0.0.1/topic","secrets":[]}"#;
+        let (inside, secrets) = match kind {
+            SinkKind::Email => ("smtps://a@b.example@10.0.0.1?to=a@b.example", r#"["x"]"#),
+            SinkKind::Telegram => ("https://10.0.0.1/42", r#"["1:x"]"#),
+            SinkKind::Matrix => ("https://10.0.0.1/!a:b.example", r#"["x"]"#),
+            _ => ("https://10.0.0.1/topic", "[]"),
+        };
+        let inside = format!(r#"{{"url":"{inside}","secrets":{secrets}}}"#);
         for (plain, expected) in [
             (&b"no JSON"[..], DisableReason::Sealed),
-            (&inside[..], DisableReason::AddressRefused),
+            (inside.as_bytes(), DisableReason::AddressRefused),
         ] {
             let plain = plain.to_vec().into();
             let receipt = sinks.deliver(&Target { kind, plain }, &message()).await;

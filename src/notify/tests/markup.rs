@@ -1,6 +1,8 @@
 //! Nothing in a message acts but what is ours: each message with each hostile text in each field,
 //! read by a small parser of the mark-up of its target.
 
+mod rooms;
+
 use super::messages::{body, requests};
 use super::samples::{message, resolved};
 use super::texts::texts;
@@ -10,7 +12,7 @@ use crate::notify::card::Card;
 use crate::notify::deliver::Message;
 use serde_json::{Value, json};
 
-type Checked = Result<(), String>;
+pub(super) type Checked = Result<(), String>;
 
 fn ensure(is_so: bool, what: &str) -> Checked {
     is_so.then_some(()).ok_or_else(|| what.to_owned())
@@ -96,7 +98,7 @@ fn backslashed(text: &str, special: &str) -> Checked {
     Ok(())
 }
 
-fn plain(text: &str) -> Checked {
+pub(super) fn plain(text: &str) -> Checked {
     visible(text).and_then(|()| unlinked(text))
 }
 
@@ -237,7 +239,7 @@ fn ntfy(body: &Value) -> Checked {
     lines(title, text)
 }
 
-fn lines(title: &str, text: &str) -> Checked {
+pub(super) fn lines(title: &str, text: &str) -> Checked {
     plain(title_of(title)?)?;
     text.split('\n')
         .try_for_each(|line| plain(value_of(line, "", ": ")?))
@@ -254,10 +256,67 @@ fn gotify(body: &Value) -> Checked {
     )
 }
 
+/// Texts that people read do not act, and what is for programs is of a fixed form.
+fn pagerduty(body: &Value) -> Checked {
+    ensure(body.to_string().len() < 20_000, "too long")?;
+    let dedup = body["dedup_key"].as_str().unwrap();
+    ensure(dedup == "inc_00000000000000000000000001", "a key")?;
+    if body["event_action"] == "resolve" {
+        return ensure(body.as_object().unwrap().len() == 3, "other fields");
+    }
+    ensure(body["client"] == "Hookherd", "a client")?;
+    let payload = &body["payload"];
+    ensure(payload["severity"] == "error", "a severity")?;
+    let text = |name: &str| payload[name].as_str().unwrap_or_default();
+    ensure(units(text("summary")) <= 1024, "the length of a summary")?;
+    for name in ["summary", "source", "component"] {
+        plain(text(name))?;
+    }
+    for (label, value) in payload["custom_details"].as_object().unwrap() {
+        plain(value_of(
+            &format!("{label}: {}", value.as_str().unwrap()),
+            "",
+            ": ",
+        )?)?;
+    }
+    Ok(())
+}
+
+fn alertmanager(body: &Value) -> Checked {
+    const NAMES: [&str; 6] = [
+        "alertname",
+        "branch",
+        "incident",
+        "repository",
+        "severity",
+        "workflow",
+    ];
+    let alert = &body[0];
+    ensure(body[1].is_null(), "another alert")?;
+    ensure(body.to_string().len() < 8_000, "too long")?;
+    for (name, value) in alert["labels"].as_object().unwrap() {
+        ensure(NAMES.contains(&name.as_str()), "a label that is not ours")?;
+        let value = value.as_str().unwrap();
+        ensure(!value.is_empty(), "an empty label")?;
+        visible(value)?;
+        // Dots stay: routes compare labels.
+        unlinked(&value.replace('.', " "))?;
+        ensure(!value.contains("://"), "an address")?;
+    }
+    ensure(alert["labels"]["alertname"] == "HookherdCiFailed", "a name")?;
+    ensure(alert["labels"]["severity"] == "error", "a severity")?;
+    let notes = &alert["annotations"];
+    ensure(notes.as_object().unwrap().len() == 2, "other annotations")?;
+    plain(notes["summary"].as_str().unwrap())?;
+    let mut lines = notes["description"].as_str().unwrap().split('\n');
+    lines.try_for_each(|line| plain(value_of(line, "", ": ")?))
+}
+
 fn checked(kind: SinkKind, body: &Value) -> Checked {
     let mut all = Vec::new();
     texts_of(body, &mut all);
-    let links = all.iter().filter(|text| text.starts_with("http"));
+    let is_link = |text: &&&str| text.starts_with("http://") || text.starts_with("https://");
+    let links = all.iter().filter(is_link);
     let is_ours = |text: &&&str| {
         text.starts_with("https://github.com/octo/app/actions/runs/")
             || text.starts_with("http://adaptivecards.io/")
@@ -267,18 +326,22 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         "another link",
     )?;
     match kind {
-        SinkKind::Webhook => Ok(()),
+        SinkKind::Webhook | SinkKind::Email => Ok(()),
         SinkKind::Slack => slack(body),
         SinkKind::Mattermost => mattermost(body),
         SinkKind::Discord => discord(body),
         SinkKind::Teams => teams(body),
         SinkKind::Ntfy => ntfy(body),
         SinkKind::Gotify => gotify(body),
+        SinkKind::Pagerduty => pagerduty(body),
+        SinkKind::Alertmanager => alertmanager(body),
+        SinkKind::Telegram => rooms::telegram(body),
+        SinkKind::Matrix => rooms::matrix(body),
     }
 }
 
 /// The text in each field, one after the other and then in all; also in the address of the run.
-fn with(text: &str, of: &Message) -> Vec<Message> {
+pub(super) fn with(text: &str, of: &Message) -> Vec<Message> {
     const FIELDS: usize = 12;
     const LONG: usize = 60;
     let set = |message: &mut Message, field: usize| {
@@ -336,7 +399,7 @@ fn nothing_of_a_hostile_text_acts_in_any_field_of_any_kind() {
             }
         }
     }
-    assert!(seen >= 200 * 6, "{seen}");
+    assert!(seen >= 200 * 8, "{seen}");
 }
 
 /// The parsers complain when the same texts are put in as they are.
@@ -360,6 +423,13 @@ fn the_parsers_see_what_acts() {
         (SinkKind::Teams, &["*x*", "[x](y)", "_x_", "{{DATE(x)}}"]),
         (SinkKind::Ntfy, &["a\nx: y"]),
         (SinkKind::Gotify, &["a\nx: y"]),
+        (SinkKind::Pagerduty, &["a\nb", "<!here>"]),
+        (SinkKind::Alertmanager, &["a\nx: y", "<!channel>"]),
+        (
+            SinkKind::Telegram,
+            &["a\nx: y", "/kill now", "$AAPL", "+49301234567"],
+        ),
+        (SinkKind::Matrix, &["a\nx: y", "#room:example.org"]),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];

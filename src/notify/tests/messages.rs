@@ -5,14 +5,20 @@ use super::samples::{message, resolved};
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
-use crate::notify::{discord, gotify, mattermost, ntfy, slack, teams};
+use crate::notify::{
+    alertmanager, discord, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams, telegram,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The requests for a message, in order. None for webhooks, which are for programs.
+/// A key as those of `PagerDuty` look.
+const ROUTING_KEY: &str = "R0000000000000000000000000000000";
+
+/// The requests for a message, in order. None for webhooks, which are for programs, and for mails,
+/// which are no requests.
 pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
     match kind {
-        SinkKind::Webhook => Vec::new(),
+        SinkKind::Webhook | SinkKind::Email => Vec::new(),
         SinkKind::Slack => vec![slack::request(message)],
         SinkKind::Mattermost => vec![mattermost::request(message)],
         SinkKind::Discord => match &message.shown_as {
@@ -22,6 +28,22 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         SinkKind::Teams => vec![teams::request(message)],
         SinkKind::Ntfy => vec![ntfy::request("topic", message)],
         SinkKind::Gotify => vec![gotify::request(message)],
+        SinkKind::Pagerduty => vec![pagerduty::request(ROUTING_KEY, message)],
+        SinkKind::Alertmanager => vec![alertmanager::request(message).0],
+        SinkKind::Telegram => match &message.shown_as {
+            None => vec![telegram::whole("-5", message)],
+            Some(_) => vec![
+                telegram::change("-5", message, 7),
+                telegram::note("-5", message, 7),
+            ],
+        },
+        SinkKind::Matrix => match &message.shown_as {
+            None => vec![matrix::whole("!ops:example.org", message)],
+            Some(_) => vec![
+                matrix::change("!ops:example.org", message, "$first"),
+                matrix::note("!ops:example.org", message, "$first"),
+            ],
+        },
     }
 }
 
@@ -30,6 +52,9 @@ pub(super) fn body(request: &Request) -> Value {
 }
 
 fn shown(kind: SinkKind, message: &Message) -> String {
+    if kind == SinkKind::Email {
+        return super::mail::shown(message);
+    }
     let requests = requests(kind, message);
     let requests = requests.iter().map(|request| {
         let query: Vec<String> = request
@@ -55,7 +80,11 @@ fn each_kind_sends_the_message_of_its_file() {
     for kind in SinkKind::ALL {
         for (name, message) in [("opened", message()), ("resolved", resolved())] {
             let actual = shown(kind, &message);
-            let file = format!("{}-{name}.json", kind.as_str());
+            let form = match kind {
+                SinkKind::Email => "txt",
+                _ => "json",
+            };
+            let file = format!("{}-{name}.{form}", kind.as_str());
             if std::env::var_os("UPDATE_MESSAGES").is_some() && kind != SinkKind::Webhook {
                 std::fs::write(folder.join(&file), &actual).unwrap();
             }

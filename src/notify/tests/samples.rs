@@ -10,11 +10,14 @@ use crate::domain::samples::{ci_failure, failed_job, incident};
 use crate::domain::time::Timestamp;
 use crate::notify::Outbound;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One that calls nothing that is not of the internet, and finds no name.
 pub(in crate::notify) fn closed() -> Outbound {
     outbound(&Allowed::default(), &Arc::new(Zone::default()))
 }
+
+const BEGUN: Timestamp = Timestamp(1_700_000_000_000);
 
 /// An incident about failing CI.
 fn failing() -> Incident {
@@ -34,6 +37,8 @@ fn failing() -> Incident {
         repository: "octo/app".parse().ok(),
         ci: Some(ci),
         occurrences: 2,
+        first_seen_at: BEGUN,
+        last_seen_at: BEGUN.plus(Duration::from_secs(20)),
         ..incident(IncidentId::from_u128(1), connection)
     }
 }
@@ -45,7 +50,8 @@ pub(in crate::notify) fn message() -> Message {
         kind: NotificationKind::Opened,
         incident: failing(),
         episode: 1,
-        at: Timestamp(0),
+        at: BEGUN.plus(Duration::from_secs(30)),
+        expires_at: BEGUN.plus(Duration::from_secs(270)),
         shown_as: None,
     }
 }
@@ -54,7 +60,7 @@ pub(in crate::notify) fn message() -> Message {
 pub(in crate::notify) fn resolved() -> Message {
     let incident = Incident {
         status: IncidentStatus::Resolved,
-        resolved_at: Some(Timestamp(60_000)),
+        resolved_at: Some(BEGUN.plus(Duration::from_mins(1))),
         resolution: Some(Resolution::Passed(RunId::from_u128(4))),
         ..failing()
     };

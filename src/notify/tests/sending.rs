@@ -58,7 +58,7 @@ async fn a_request_arrives_whole_and_its_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
+async fn scenario_50_a_redirect_is_an_answer_and_is_not_followed() {
     // Also not to a server that could be called.
     let other = Server::answering(200, "", "").await;
     let local = format!("http://127.0.0.1:{}/", other.port());
@@ -146,7 +146,7 @@ async fn requests_at_once_get_each_its_own_addresses() {
 }
 
 #[tokio::test]
-async fn what_has_no_answer_says_what_has_happened() {
+async fn scenario_49_what_has_no_answer_in_time_says_what_has_happened() {
     let closed = |bytes: &str| Then::Answer(bytes.as_bytes().to_vec());
     let open = |bytes: &str| Then::Stay(bytes.as_bytes().to_vec());
     let begun = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nab";

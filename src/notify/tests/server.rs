@@ -13,6 +13,8 @@ pub(super) enum Then {
     Answer(Vec<u8>),
     /// Writes this and keeps the connection open.
     Stay(Vec<u8>),
+    /// Writes what this says of the request, and closes the connection.
+    Says(Arc<dyn Fn(&str) -> String + Send + Sync>),
 }
 
 /// A server on this machine, until it is dropped.
@@ -40,11 +42,14 @@ impl Server {
                 let Some(request) = read(&mut stream).await else {
                     continue;
                 };
+                let bytes = match &then {
+                    Then::Answer(bytes) | Then::Stay(bytes) => bytes.clone(),
+                    Then::Says(says) => says(&request).into_bytes(),
+                };
                 heard.lock().push(request);
-                let (Then::Answer(bytes) | Then::Stay(bytes)) = &then;
-                let _ = stream.write_all(bytes).await;
+                let _ = stream.write_all(&bytes).await;
                 match &then {
-                    Then::Answer(_) => drop(stream.shutdown().await),
+                    Then::Answer(_) | Then::Says(_) => drop(stream.shutdown().await),
                     Then::Stay(_) => open.push(stream),
                 }
             }

@@ -6,15 +6,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-const CA: &[u8] = include_bytes!("../../../tests/fixtures/tls/ca.pem");
-const CERTIFICATE: &[u8] = include_bytes!("../../../tests/fixtures/tls/server.pem");
-const KEY: &[u8] = include_bytes!("../../../tests/fixtures/tls/server.key");
-const EXPIRED_CA: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired-ca.pem");
-const EXPIRED: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired.pem");
-const EXPIRED_KEY: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired.key");
+pub(super) const CA: &[u8] = include_bytes!("../../../tests/fixtures/tls/ca.pem");
+pub(super) const CERTIFICATE: &[u8] = include_bytes!("../../../tests/fixtures/tls/server.pem");
+pub(super) const KEY: &[u8] = include_bytes!("../../../tests/fixtures/tls/server.key");
+pub(super) const EXPIRED_CA: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired-ca.pem");
+pub(super) const EXPIRED: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired.pem");
+pub(super) const EXPIRED_KEY: &[u8] = include_bytes!("../../../tests/fixtures/tls/expired.key");
 
-/// A server that answers 204 to one connection after the other, with this certificate: its port.
-fn serve(certificate: &[u8], key: &[u8]) -> u16 {
+fn config(certificate: &[u8], key: &[u8]) -> Arc<rustls::ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -25,7 +24,17 @@ fn serve(certificate: &[u8], key: &[u8]) -> u16 {
             PrivateKeyDer::from_pem_slice(key).unwrap(),
         )
         .unwrap();
-    let config = Arc::new(config);
+    Arc::new(config)
+}
+
+/// Begins TLS with this certificate.
+pub(super) fn accepting(certificate: &[u8], key: &[u8]) -> tokio_rustls::TlsAcceptor {
+    config(certificate, key).into()
+}
+
+/// A server that answers 204 to one connection after the other, with this certificate: its port.
+fn serve(certificate: &[u8], key: &[u8]) -> u16 {
+    let config = config(certificate, key);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

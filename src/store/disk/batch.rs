@@ -78,6 +78,7 @@ pub(super) mod tag {
     pub(super) const PUT_NOTIFICATION: u8 = 49;
     pub(super) const PUT_THREAD: u8 = 50;
     pub(super) const PUT_ANNOUNCED: u8 = 51;
+    pub(super) const PUT_RULEBOOK: u8 = 60;
 }
 
 /// The parts of an inserted delivery.
@@ -146,6 +147,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutNotification(it) => (tag::PUT_NOTIFICATION, encode(&**it)),
         Change::PutThread(thread) => (tag::PUT_THREAD, encode(&**thread)),
         Change::PutAnnounced(announced) => (tag::PUT_ANNOUNCED, encode(&**announced)),
+        Change::PutRulebook(book) => (tag::PUT_RULEBOOK, encode(&**book)),
         Change::PutHold(hold) => (tag::PUT_HOLD, encode(hold)),
         Change::PutOutage(outage) => (tag::PUT_OUTAGE, encode(&**outage)),
     }
@@ -299,6 +301,7 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_NOTIFICATION => Change::PutNotification(boxed(bytes)?),
         tag::PUT_THREAD => Change::PutThread(boxed(bytes)?),
         tag::PUT_ANNOUNCED => Change::PutAnnounced(boxed(bytes)?),
+        tag::PUT_RULEBOOK => Change::PutRulebook(boxed(bytes)?),
         tag::PUT_HOLD => Change::PutHold(decode(bytes)?),
         tag::PUT_OUTAGE => Change::PutOutage(boxed(bytes)?),
         _ => return Err(RecordError::Newer),

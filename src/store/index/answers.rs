@@ -18,6 +18,7 @@ use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::Sink;
@@ -181,6 +182,7 @@ impl<S: Indexed> Read for S {
         takeover(connection: ConnectionId) -> Option<Takeover>;
         sink(id: SinkId) -> Option<Sink>;
         sinks_of(owner: OwnerId) -> Vec<Sink>;
+        rulebook(owner: OwnerId) -> Option<Rulebook>;
         sinks_with_notifications() -> Vec<SinkId>;
         notification(id: NotificationId) -> Option<Notification>;
         notifications_waiting(incident: IncidentId, sink: SinkId) -> Vec<Notification>;
@@ -188,6 +190,12 @@ impl<S: Indexed> Read for S {
         notifications_due(sink: SinkId, limit: usize) -> Vec<Notification>;
         thread(incident: IncidentId, sink: SinkId) -> Option<Thread>;
         threads(incident: IncidentId) -> Vec<Thread>;
+        incidents_shown_open(
+            sink: SinkId,
+            after: Option<IncidentId>,
+            limit: usize
+        ) -> Vec<IncidentId>;
+        sinks_showing_open() -> Vec<SinkId>;
         announced(incident: IncidentId) -> Option<Announced>;
         incidents_unannounced(after: Option<IncidentId>, limit: usize) -> Vec<IncidentId>;
     }

@@ -68,8 +68,9 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutSink(sink) => Ok(notifications::put_sink(sink)),
         Change::DeleteSink(id) => notifications::delete_sink(index, *id),
         Change::PutNotification(it) => notifications::put_notification(index, it),
-        Change::PutThread(thread) => Ok(vec![notifications::put_thread(thread)]),
+        Change::PutThread(thread) => Ok(notifications::put_thread(thread)),
         Change::PutAnnounced(announced) => notifications::put_announced(index, announced),
+        Change::PutRulebook(book) => Ok(vec![notifications::put_rulebook(book)]),
         Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }
 }

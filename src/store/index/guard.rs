@@ -6,7 +6,7 @@
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::commands::command_key;
 use super::key::{Key, Kind};
-use super::notifications::{notification_key, sink_key};
+use super::notifications::{notification_key, rulebook_key, sink_key};
 use super::operations::operation_key;
 use super::people::user_name_key;
 use super::same::{incident_key, is_same, is_unchanged, run_record_key};
@@ -16,7 +16,7 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::BodyDigest;
 use crate::domain::delivery::Delivery;
 use crate::domain::id::{
-    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, OperationId, OwnerId, UserId,
+    CommandId, ConnectionId, CredentialId, DeliveryId, HookId, OperationId, OwnerId, SinkId, UserId,
 };
 use crate::domain::operation::{Operation, UNFINISHED_MAX};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
@@ -64,7 +64,8 @@ fn check<K: Kv>(
         | Guard::SameNote(_)
         | Guard::SameIncident(_)
         | Guard::SameSink(_)
-        | Guard::SameNotification(_) => is_unchanged(index, guard),
+        | Guard::SameNotification(_)
+        | Guard::RulesAt { .. } => is_unchanged(index, guard),
         Guard::SameCredential(credential) => {
             let changed = is_same(index, &credential_key(credential.id), &**credential)?;
             Ok(changed.map(|_| Conflict::Credential(credential.id)))
@@ -79,6 +80,7 @@ fn check<K: Kv>(
             Ok(changed.map(|_| Conflict::Operation(operation.id)))
         }
         Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
+        Guard::NewSink { owner, most } => may_add_sink(index, *owner, *most, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
             let is_held = lease.epoch == Lease::OWN_EPOCH;
@@ -217,6 +219,17 @@ fn may_operate<K: Kv>(
     Ok(is_full.then_some(Conflict::OperationsUnfinished(owner)))
 }
 
+fn may_add_sink<K: Kv>(
+    index: &Index<K>,
+    owner: OwnerId,
+    most: usize,
+    claims: &Claims,
+) -> Result<Option<Conflict>, ReadError> {
+    let mut sinks: HashSet<SinkId> = index.sink_ids(owner)?.collect();
+    sinks.extend(claims.sinks.get(&owner).into_iter().flatten());
+    Ok((sinks.len() >= most).then_some(Conflict::Sinks(owner)))
+}
+
 /// The operation that a change puts, unless it has ended.
 fn unfinished_in(change: &Change) -> Option<&Operation> {
     if let Change::PutOperation(operation) = change {
@@ -240,6 +253,8 @@ pub(in crate::store) struct Claims {
     commands: Commands,
     /// Operations that have not ended, by owner.
     operations: HashMap<OwnerId, HashSet<OperationId>>,
+    /// Sinks that are put, by owner.
+    sinks: HashMap<OwnerId, HashSet<SinkId>>,
 }
 
 /// What becomes of commands: of each, the last word.
@@ -335,9 +350,10 @@ impl Claims {
             Guard::SameCommand(command) => vec![command_key(command.id).into_bytes()],
             Guard::NewCommand(id) => vec![asking_claim(*id).into_bytes()],
             Guard::SameOperation(it) => vec![operation_key(it.id).into_bytes()],
+            Guard::RulesAt { owner, .. } => vec![rulebook_key(*owner).into_bytes()],
             Guard::SameSink(sink) => vec![sink_key(sink.id).into_bytes()],
             Guard::SameNotification(it) => vec![notification_key(it.id).into_bytes()],
-            Guard::Lease(_) | Guard::NewOperation(_) => Vec::new(),
+            Guard::Lease(_) | Guard::NewOperation(_) | Guard::NewSink { .. } => Vec::new(),
             Guard::OwnerPresent(owner) => vec![user_key(*owner).into_bytes()],
             Guard::NewUser { name } => vec![user_name_key(name).into_bytes()],
         };
@@ -382,6 +398,9 @@ impl Claims {
     pub(in crate::store) fn lay(&mut self, batch: &Batch) {
         for change in &batch.changes {
             self.commands.lay(change);
+            if let Change::PutSink(sink) = change {
+                self.sinks.entry(sink.owner).or_default().insert(sink.id);
+            }
             if let Some(operation) = unfinished_in(change) {
                 let of_owner = self.operations.entry(operation.owner).or_default();
                 of_owner.insert(operation.id);
@@ -432,6 +451,9 @@ impl Claims {
             Change::DeleteSink(id) => self.claim(sink_key(*id), Conflict::Changed),
             Change::PutNotification(it) => {
                 self.claim(notification_key(it.id), Conflict::Changed);
+            }
+            Change::PutRulebook(book) => {
+                self.claim(rulebook_key(book.owner), Conflict::Changed);
             }
             Change::PutTakeover(takeover) => {
                 if let Some((hook, _)) = takeover.adopts {

@@ -105,8 +105,12 @@ pub(in crate::store) enum Kind {
     NotificationWaiting = b')',
     /// By incident and sink.
     Thread = b'+',
+    /// Those that show an open incident, by sink and incident.
+    ThreadOpen = b'/',
     /// By incident.
     Announced = b',',
+    /// The rules of an owner.
+    Rulebook = b'|',
     /// Those that stand otherwise than they were last announced.
     IncidentUnannounced = b'-',
 }

@@ -6,7 +6,8 @@ use super::write::{gone, mark, put, replaced};
 use super::{Index, Kv, Scan, Write, record};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Incident;
-use crate::domain::notification::{Announced, Notification, Thread};
+use crate::domain::notification::{Announced, Notification, Shown, Thread};
+use crate::domain::rulebook::Rulebook;
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
 use crate::store::{After, Listing, NotificationFilter, Order, ReadError};
@@ -69,6 +70,14 @@ fn by_owner_key(owner: OwnerId, state: Option<&'static str>) -> Key {
     }
 }
 
+pub(super) fn rulebook_key(owner: OwnerId) -> Key {
+    Key::of(Kind::Rulebook).id(owner.as_u128())
+}
+
+pub(super) fn put_rulebook(book: &Rulebook) -> Write {
+    put(rulebook_key(book.owner), book)
+}
+
 pub(super) fn put_sink(sink: &Sink) -> Vec<Write> {
     vec![put(sink_key(sink.id), sink), mark(sink_by_owner(sink))]
 }
@@ -111,8 +120,20 @@ fn without(it: &Notification) -> impl Iterator<Item = Write> {
     ways.chain([gone(notification_key(it.id))])
 }
 
-pub(super) fn put_thread(thread: &Thread) -> Write {
-    put(thread_key(thread.incident, thread.sink), thread)
+fn open_key(sink: SinkId) -> Key {
+    Key::of(Kind::ThreadOpen).id(sink.as_u128())
+}
+
+pub(super) fn put_thread(thread: &Thread) -> Vec<Write> {
+    let open = open_key(thread.sink).id(thread.incident.as_u128());
+    let listed = match thread.shown {
+        Shown::Open => mark(open),
+        Shown::Nothing | Shown::Resolved => gone(open),
+    };
+    vec![
+        put(thread_key(thread.incident, thread.sink), thread),
+        listed,
+    ]
 }
 
 /// Whether an incident is on the list of those to announce.
@@ -153,6 +174,7 @@ pub(super) fn forget_incident<K: Kv>(
     let mut writes = vec![gone(unannounced_key(id)), gone(announced_key(id))];
     for thread in index.threads(id)? {
         writes.push(gone(thread_key(id, thread.sink)));
+        writes.push(gone(open_key(thread.sink).id(id.as_u128())));
     }
     for of_incident in index.ids(&by_incident_key(id), None, false, usize::MAX)? {
         let found = index.notification(NotificationId::from_u128(of_incident))?;
@@ -164,6 +186,20 @@ pub(super) fn forget_incident<K: Kv>(
 impl<K: Kv> Index<K> {
     pub(super) fn sink(&self, id: SinkId) -> Result<Option<Sink>, ReadError> {
         self.record(&sink_key(id))
+    }
+
+    pub(super) fn rulebook(&self, owner: OwnerId) -> Result<Option<Rulebook>, ReadError> {
+        self.record(&rulebook_key(owner))
+    }
+
+    /// The ids of an owner's sinks.
+    pub(super) fn sink_ids(
+        &self,
+        owner: OwnerId,
+    ) -> Result<impl Iterator<Item = SinkId> + use<K>, ReadError> {
+        let by_owner = Key::of(Kind::SinkByOwner).id(owner.as_u128());
+        let ids = self.ids(&by_owner, None, false, usize::MAX)?;
+        Ok(ids.into_iter().map(SinkId::from_u128))
     }
 
     pub(super) fn sinks_of(&self, owner: OwnerId) -> Result<Vec<Sink>, ReadError> {
@@ -260,6 +296,22 @@ impl<K: Kv> Index<K> {
         found.iter().map(|(_, value)| record(value)).collect()
     }
 
+    pub(super) fn incidents_shown_open(
+        &self,
+        sink: SinkId,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<IncidentId>, ReadError> {
+        let after = after.map(IncidentId::as_u128);
+        let ids = self.ids(&open_key(sink), after, false, limit)?;
+        Ok(ids.into_iter().map(IncidentId::from_u128).collect())
+    }
+
+    pub(super) fn sinks_showing_open(&self) -> Result<Vec<SinkId>, ReadError> {
+        let ids = self.firsts(Kind::ThreadOpen)?;
+        Ok(ids.into_iter().map(SinkId::from_u128).collect())
+    }
+
     pub(super) fn announced(&self, incident: IncidentId) -> Result<Option<Announced>, ReadError> {
         self.record(&announced_key(incident))
     }
@@ -270,7 +322,7 @@ impl<K: Kv> Index<K> {
         limit: usize,
     ) -> Result<Vec<IncidentId>, ReadError> {
         let list = Key::of(Kind::IncidentUnannounced);
-        let ids = self.ids(&list, after.map(|it| it.as_u128()), false, limit)?;
+        let ids = self.ids(&list, after.map(IncidentId::as_u128), false, limit)?;
         Ok(ids.into_iter().map(IncidentId::from_u128).collect())
     }
 }

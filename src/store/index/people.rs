@@ -1,6 +1,7 @@
 //! Which keys the changes of users and their API tokens write.
 
 use super::key::{Key, Kind};
+use super::notifications::rulebook_key;
 use super::write::{gone, mark, point, put};
 use super::{Index, Kv, Write};
 use crate::domain::id::{TokenId, UserId};
@@ -48,6 +49,7 @@ pub(super) fn delete_user<K: Kv>(index: &Index<K>, id: UserId) -> Result<Vec<Wri
     for token in index.ids(&of_user, None, false, usize::MAX)? {
         writes.extend(delete_token(index, TokenId::from_u128(token))?);
     }
+    writes.push(gone(rulebook_key(id)));
     writes.push(gone(key));
     Ok(writes)
 }

@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 23] = [
+const RECORDS: [(Kind, Put); 24] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -57,6 +57,9 @@ const RECORDS: [(Kind, Put); 23] = [
     (Kind::Announced, |value| {
         Ok(Change::PutAnnounced(boxed(value)?))
     }),
+    (Kind::Rulebook, |value| {
+        Ok(Change::PutRulebook(boxed(value)?))
+    }),
     (Kind::ReconcileAsked, |value| {
         Ok(Change::AskReconcile(record(value)?))
     }),
@@ -64,7 +67,7 @@ const RECORDS: [(Kind, Put); 23] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 45] = [
+const DERIVED: [Kind; 46] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -110,6 +113,7 @@ const DERIVED: [Kind; 45] = [
     Kind::NotificationDue,
     Kind::NotificationWaiting,
     Kind::IncidentUnannounced,
+    Kind::ThreadOpen,
 ];
 
 impl<K: Kv> Index<K> {

@@ -38,6 +38,10 @@ pub(super) fn is_unchanged<K: Kv>(
         Guard::SameIncident(incident) => is_same(index, &incident_key(incident.id), &**incident),
         Guard::SameSink(sink) => is_same(index, &sink_key(sink.id), &**sink),
         Guard::SameNotification(it) => is_same(index, &notification_key(it.id), &**it),
+        Guard::RulesAt { owner, version } => {
+            let stored = index.rulebook(*owner)?.map_or(0, |book| book.version);
+            Ok((stored != *version).then_some(Conflict::Changed))
+        }
         Guard::NewDelivery { .. }
         | Guard::NewConnection { .. }
         | Guard::NewAdoption(_)
@@ -49,6 +53,7 @@ pub(super) fn is_unchanged<K: Kv>(
         | Guard::NewCommand(_)
         | Guard::SameOperation(_)
         | Guard::NewOperation(_)
+        | Guard::NewSink { .. }
         | Guard::Lease(_)
         | Guard::NewUser { .. } => Ok(None),
     }

@@ -14,6 +14,7 @@ use crate::domain::notification::{Announced, Notification, Thread};
 use crate::domain::operation::{Chunk, Operation};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
+use crate::domain::rulebook::Rulebook;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
 use crate::domain::sink::Sink;
@@ -40,7 +41,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 29] {
+fn forms() -> [Form; 30] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -69,6 +70,7 @@ fn forms() -> [Form; 29] {
         form::<Notification>(),
         form::<Thread>(),
         form::<Announced>(),
+        form::<Rulebook>(),
         form::<ProviderOutage>(),
         form::<Hold>(),
     ]

@@ -1,7 +1,7 @@
 //! The frozen mirrors of sinks, notifications, and what was announced of incidents.
 
-use super::codec::Record;
-use super::wire::{Wire, codes, mirror, mirror_enum};
+use super::codec::{Record, second_versions};
+use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Severity;
 use crate::domain::notification::{
@@ -14,6 +14,8 @@ use crate::domain::time::Timestamp;
 
 codes!(SinkKind {
     0 = Webhook, 1 = Slack, 2 = Mattermost, 3 = Discord, 4 = Teams, 5 = Ntfy, 6 = Gotify,
+    7 = Pagerduty, 8 = Alertmanager,
+    9 = Email, 10 = Telegram, 11 = Matrix,
 });
 codes!(DisableReason {
     0 = Gone, 1 = NotFound, 2 = Refused, 3 = AddressRefused, 4 = Sealed,
@@ -24,7 +26,7 @@ mirror_enum!(SinkStateV1 of SinkState {
     Disabled { at: Timestamp, reason: DisableReason },
 });
 mirror!(WantsV1 of Wants { resolved: bool, severity: Severity });
-mirror!(SinkV1 of Sink {
+mirror!(SinkV2 of Sink {
     id: SinkId,
     owner: OwnerId,
     name: String,
@@ -35,9 +37,12 @@ mirror!(SinkV1 of Sink {
     state: SinkState,
     hold_until: Option<Timestamp>,
     created_at: Timestamp,
+    address: u32,
 });
 
-codes!(NotificationKind { 0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved });
+codes!(NotificationKind {
+    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 10 = Reminded,
+});
 codes!(DropReason {
     0 = Superseded, 1 = ResolvedBefore, 2 = NotWanted, 3 = SinkRemoved, 4 = IncidentGone,
     5 = NoAccess,
@@ -64,14 +69,66 @@ mirror!(NotificationV1 of Notification {
     tries: u32,
     state: NotificationState,
 });
-mirror!(ThreadV1 of Thread {
+mirror!(ThreadV2 of Thread {
     incident: IncidentId,
     sink: SinkId,
     shown: Shown,
     message: Option<String>,
+    address: u32,
 });
 mirror!(StandingV1 of Standing { is_resolved: bool, severity: Severity });
 mirror!(AnnouncedV1 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+
+// What the first version wrote: it did not count addresses.
+frozen!(SinkV1 {
+    id: u128,
+    owner: u128,
+    name: String,
+    kind: u8,
+    host: String,
+    target: Vec<u8>,
+    wants: WantsV1,
+    state: SinkStateV1,
+    hold_until: Option<i64>,
+    created_at: i64,
+});
+frozen!(ThreadV1 {
+    incident: u128,
+    sink: u128,
+    shown: u8,
+    message: Option<String>,
+});
+
+fn sink_of_first(old: SinkV1) -> Option<Sink> {
+    Sink::from_wire(SinkV2 {
+        id: old.id,
+        owner: old.owner,
+        name: old.name,
+        kind: old.kind,
+        host: old.host,
+        target: old.target,
+        wants: old.wants,
+        state: old.state,
+        hold_until: old.hold_until,
+        created_at: old.created_at,
+        address: 0,
+    })
+}
+
+fn thread_of_first(old: ThreadV1) -> Option<Thread> {
+    Thread::from_wire(ThreadV2 {
+        incident: old.incident,
+        sink: old.sink,
+        shown: old.shown,
+        message: old.message,
+        address: 0,
+    })
+}
+
+second_versions! {
+    Sink = "sink" from sink_of_first,
+    Thread = "message about an incident" from thread_of_first,
+}
 
 /// Kinds of records that have one version.
 macro_rules! first_versions {
@@ -83,9 +140,7 @@ macro_rules! first_versions {
     )*};
 }
 first_versions!(
-    Sink = "sink",
     Notification = "notification",
-    Thread = "message about an incident",
     Announced = "announced incident",
 );
 
@@ -109,6 +164,7 @@ mod tests {
         let sinks = states.map(|state| Sink {
             state,
             hold_until: Some(at),
+            address: 3,
             ..samples::sink(id)
         });
         round(sinks.collect());
@@ -138,6 +194,7 @@ mod tests {
         let shown = Thread {
             shown: Shown::Open,
             message: Some("17.5".into()),
+            address: 300,
             ..thread.clone()
         };
         round(vec![thread, shown]);

@@ -3,7 +3,9 @@
 use super::made::*;
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus, Severity};
-use crate::domain::notification::{Announced, DropReason, Notification, NotificationState, Thread};
+use crate::domain::notification::{
+    Announced, DropReason, Notification, NotificationState, Shown, Thread,
+};
 use crate::domain::samples;
 use crate::domain::sink::{Sink, SinkState};
 use crate::domain::time::Timestamp;
@@ -225,6 +227,30 @@ pub(in crate::store) fn sinks_are_found_by_owner_and_are_written_by_who_knows_th
     assert_eq!(wait(store.sinks_of(ANN)).unwrap(), []);
 }
 
+pub(in crate::store) fn an_owner_has_so_many_sinks_also_within_a_group(subject: &impl Subject) {
+    let adding = |id: u128, owner| {
+        let sink = Sink {
+            owner,
+            ..samples::sink(SinkId::from_u128(id))
+        };
+        let guard = Guard::NewSink { owner, most: 3 };
+        Batch::of(vec![Change::PutSink(Box::new(sink))]).guarded_by(guard)
+    };
+    let store = subject.store();
+    assert_eq!(commit(store, adding(1, ANN)), Ok(()));
+    let full = conflict(Conflict::Sinks(ANN));
+    let more = [2, 3, 4, 5].map(|id| adding(id, ANN));
+    let more = more.into_iter().chain([adding(9, BOB)]).collect();
+    let answers = subject.together(more);
+    assert_eq!(
+        answers,
+        [Ok(()), Ok(()), full.clone(), full.clone(), Ok(())]
+    );
+    put(store, vec![Change::DeleteSink(SinkId::from_u128(2))]);
+    assert_eq!(commit(store, adding(6, ANN)), Ok(()));
+    assert_eq!(commit(store, adding(7, ANN)), full);
+}
+
 pub(in crate::store) fn a_forgotten_incident_takes_what_was_announced_of_it_along(
     subject: &impl Subject,
 ) {
@@ -257,4 +283,49 @@ pub(in crate::store) fn a_forgotten_incident_takes_what_was_announced_of_it_alon
     put(store, vec![Change::ForgetIncident(two.id)]);
     assert_eq!(wait(store.incidents_unannounced(None, 9)).unwrap(), []);
     assert_eq!(wait(store.sinks_with_notifications()).unwrap(), []);
+}
+
+pub(in crate::store) fn what_a_sink_shows_as_open_is_listed_until_it_shows_its_end(
+    subject: &impl Subject,
+) {
+    let store = subject.store();
+    let thread = |n: u128, sink: SinkId, shown: Shown| {
+        let new = Thread::new(IncidentId::from_u128(n), sink);
+        Change::PutThread(Box::new(Thread { shown, ..new }))
+    };
+    let listed = |sink: SinkId, after: Option<u128>, limit: usize| {
+        let after = after.map(IncidentId::from_u128);
+        let found = wait(store.incidents_shown_open(sink, after, limit)).unwrap();
+        found
+            .into_iter()
+            .map(IncidentId::as_u128)
+            .collect::<Vec<_>>()
+    };
+    put(store, (1..=5).map(|n| put_incident(&open(n))).collect());
+    put(
+        store,
+        vec![
+            thread(1, CHAT, Shown::Open),
+            thread(2, CHAT, Shown::Nothing),
+            thread(3, CHAT, Shown::Open),
+            thread(4, CHAT, Shown::Resolved),
+            thread(5, CHAT, Shown::Open),
+            thread(3, MAIL, Shown::Open),
+        ],
+    );
+    assert_eq!(listed(CHAT, None, 9), [1, 3, 5]);
+    assert_eq!(listed(CHAT, None, 2), [1, 3]);
+    assert_eq!(listed(CHAT, Some(3), 9), [5]);
+    assert_eq!(wait(store.sinks_showing_open()).unwrap(), [CHAT, MAIL]);
+    put(
+        store,
+        vec![
+            thread(1, CHAT, Shown::Resolved),
+            thread(2, CHAT, Shown::Open),
+            thread(3, MAIL, Shown::Resolved),
+            Change::ForgetIncident(IncidentId::from_u128(5)),
+        ],
+    );
+    assert_eq!(listed(CHAT, None, 9), [2, 3]);
+    assert_eq!(wait(store.sinks_showing_open()).unwrap(), [CHAT]);
 }

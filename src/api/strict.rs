@@ -1,0 +1,258 @@
+//! JSON in which an object is an object.
+//!
+//! What serde derives reads an array as an object, too: its items stand for the fields, in their
+//! order. For a body that is a mistake, and one that may pass unseen where fields can be left out.
+//! Here it is refused, at any depth.
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
+    Unexpected, Visitor,
+};
+use std::fmt;
+
+/// Reads all of a text.
+pub(super) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let read = T::deserialize(Strict(&mut json))?;
+    json.end()?;
+    Ok(read)
+}
+
+/// A part of a document; what is read of it is read so, too.
+struct Strict<T>(T);
+
+/// A visitor, and whether it wants an object with named fields.
+struct Seen<V> {
+    visitor: V,
+    is_object: bool,
+}
+
+impl<V> Seen<V> {
+    const fn any(visitor: V) -> Self {
+        let is_object = false;
+        Self { visitor, is_object }
+    }
+}
+
+macro_rules! forward {
+    ($($name:ident($($argument:ident: $type:ty),*);)*) => {
+        $(fn $name<V: Visitor<'de>>(
+            self,
+            $($argument: $type,)*
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            self.0.$name($($argument,)* Seen::any(visitor))
+        })*
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+    type Error = D::Error;
+
+    forward! {
+        deserialize_any();
+        deserialize_bool();
+        deserialize_i8();
+        deserialize_i16();
+        deserialize_i32();
+        deserialize_i64();
+        deserialize_i128();
+        deserialize_u8();
+        deserialize_u16();
+        deserialize_u32();
+        deserialize_u64();
+        deserialize_u128();
+        deserialize_f32();
+        deserialize_f64();
+        deserialize_char();
+        deserialize_str();
+        deserialize_string();
+        deserialize_bytes();
+        deserialize_byte_buf();
+        deserialize_option();
+        deserialize_unit();
+        deserialize_unit_struct(name: &'static str);
+        deserialize_newtype_struct(name: &'static str);
+        deserialize_seq();
+        deserialize_tuple(len: usize);
+        deserialize_tuple_struct(name: &'static str, len: usize);
+        deserialize_map();
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_identifier();
+        deserialize_ignored_any();
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        let is_object = true;
+        self.0
+            .deserialize_struct(name, fields, Seen { visitor, is_object })
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.0.is_human_readable()
+    }
+}
+
+macro_rules! visit {
+    ($($name:ident($type:ty);)*) => {
+        $(fn $name<E: Error>(self, value: $type) -> Result<V::Value, E> {
+            self.visitor.$name(value)
+        })*
+    };
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Seen<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    visit! {
+        visit_bool(bool);
+        visit_i64(i64);
+        visit_i128(i128);
+        visit_u64(u64);
+        visit_u128(u128);
+        visit_f64(f64);
+        visit_str(&str);
+        visit_borrowed_str(&'de str);
+        visit_string(String);
+        visit_bytes(&[u8]);
+    }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.visitor.visit_none()
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.visitor.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, of: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_some(Strict(of))
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, of: D) -> Result<V::Value, D::Error> {
+        self.visitor.visit_newtype_struct(Strict(of))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
+        if self.is_object {
+            return Err(A::Error::invalid_type(Unexpected::Seq, &"an object"));
+        }
+        self.visitor.visit_seq(Strict(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(Strict(entries))
+    }
+
+    /// No body has a choice with fields.
+    fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_enum(choice)
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
+    type Error = A::Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        self.0.next_element_seed(Strict(seed))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Strict<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        self.0.next_key_seed(seed)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.0.next_value_seed(Strict(seed))
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<S::Value, D::Error> {
+        self.0.deserialize(Strict(from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::BTreeMap;
+
+    #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Body {
+        name: Option<String>,
+        parts: Vec<Part>,
+        pair: Option<(u32, i64)>,
+        of: BTreeMap<String, Part>,
+    }
+
+    #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Part {
+        number: Option<u64>,
+        is_on: bool,
+    }
+
+    #[test]
+    fn an_array_is_no_object_at_any_depth() {
+        for text in [
+            "[]",
+            "[null, []]",
+            r#"{"parts": [[]]}"#,
+            r#"{"parts": [{"number": 1}, [2, true]]}"#,
+            r#"{"of": {"a": [1]}}"#,
+        ] {
+            let error = from_slice::<Body>(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("expected an object"), "{text}: {error}");
+            assert!(serde_json::from_str::<Body>(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_read_as_before() {
+        for text in [
+            "{}",
+            r#"{"name": null, "pair": [1, -2]}"#,
+            r#"{"name": "a", "parts": [{"number": 1, "is_on": true}, {}]}"#,
+            r#"{"of": {"a": {"number": 18446744073709551615}}}"#,
+            r#"{"other": 1}"#,
+            r#"{"name": 1}"#,
+            r#"{"name": "a"} x"#,
+            "null",
+            "",
+        ] {
+            let (strict, usual) = (
+                from_slice::<Body>(text.as_bytes()),
+                serde_json::from_str::<Body>(text),
+            );
+            let words = |error: serde_json::Error| error.to_string();
+            assert_eq!(strict.map_err(words), usual.map_err(words), "{text}");
+        }
+    }
+}

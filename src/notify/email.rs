@@ -1,0 +1,299 @@
+//! E-mail, by a server that takes mail from users.
+//!
+//! The address names the server, the user, the sender and the recipients; the key is the password.
+//! All mails about an incident have one subject and refer to the first one, so mail programs show
+//! them together. Ids of mails are made of those of the incident and the notification: what arrives
+//! twice has the same.
+
+mod route;
+
+use super::card::{Card, bounded};
+use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::escape::unlinked;
+use super::outbound::Outbound;
+use super::smtp::{Delivery, Fault, Mail, PORTS, Step};
+use super::stored::{Stored, sealed, unfit};
+use super::verdict::{Said, unsent};
+use crate::domain::sink::DisableReason;
+use bytes::Bytes;
+use data_encoding::BASE64;
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
+};
+use lettre::message::{Body, Mailbox};
+use route::Route;
+use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
+
+/// Longest password, in bytes.
+pub(super) const PASSWORD_BYTES_MAX: usize = 512;
+/// Longest subject, in bytes.
+const SUBJECT_BYTES_MAX: usize = 200;
+/// Before the subject of a mail that is not the first one.
+const AGAIN: &str = "Re: ";
+/// The wait after a refusal that passes: servers that know no sender yet want minutes.
+const PASSING: Duration = Duration::from_mins(5);
+/// Longest id of a mail, in bytes.
+const ID_BYTES_MAX: usize = 255;
+
+/// The password that a user has entered, if any.
+fn password(wish: &Wish) -> Result<Option<Zeroizing<String>>, Unfit> {
+    let Some(text) = wish.secret.as_deref() else {
+        return Ok(None);
+    };
+    // Of a file that ends with its line.
+    let text = text.trim_end_matches(['\r', '\n']);
+    let is_fit = (1..=PASSWORD_BYTES_MAX).contains(&text.len());
+    if is_fit && !text.contains(char::is_control) {
+        return Ok(Some(text.to_owned().into()));
+    }
+    let why = format!("expected a password of 1 to {PASSWORD_BYTES_MAX} bytes in one line");
+    Err(unfit("secret", why))
+}
+
+pub(super) fn prepare(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfit> {
+    let url = wish.url.as_deref().unwrap_or_default().trim();
+    let route = Route::parse(url)?;
+    let server = &route.server;
+    let may_call = outbound.may_call(&server.host, server.port, PORTS);
+    may_call.map_err(|error| unfit("url", error.to_string()))?;
+    let password = password(wish)?;
+    if password.is_some() != route.user.is_some() {
+        let why = if password.is_some() {
+            "there is a password, and no user before the server"
+        } else {
+            "enter the password of the user"
+        };
+        return Err(unfit("secret", why));
+    }
+    let secrets = password.map(|password| password.to_string());
+    let stored = Stored {
+        url: url.to_owned(),
+        secrets: secrets.into_iter().collect(),
+    };
+    Ok(stored.prepared_at(server.place()))
+}
+
+/// The id of a mail about an incident.
+fn id(message: &Message, ours: &str) -> String {
+    format!("<{}.{}@{ours}>", message.incident.id, message.id)
+}
+
+/// An id of a mail, as [`id`] makes them.
+fn id_of(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('<')?.strip_suffix('>')?;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"(),;\\".contains(&byte);
+    let is_id = text.len() <= ID_BYTES_MAX && inner.bytes().all(is_plain);
+    (is_id && inner.contains('@')).then_some(text)
+}
+
+/// What stays the same of an incident. Text of strangers: one line, without control characters.
+fn subject(message: &Message) -> String {
+    let incident = &message.incident;
+    let title = match &incident.ci {
+        Some(ci) => match &ci.branch {
+            Some(branch) => format!("{} failed on {branch}", ci.workflow_name),
+            None => format!("{} failed", ci.workflow_name),
+        },
+        None => incident.title.clone(),
+    };
+    let whole = match &incident.repository {
+        Some(name) => format!("[{}] {title}", name.as_str()),
+        None => title,
+    };
+    let bytes_max = SUBJECT_BYTES_MAX - AGAIN.len();
+    bounded(&whole, bytes_max).unwrap_or_else(|| "Incident".to_owned())
+}
+
+/// Plain text, in which nothing else than the link to the run acts.
+fn text(card: &Card) -> String {
+    let title = format!("{}: {}", card.status(), unlinked(&card.title));
+    let facts = card.facts.iter();
+    let facts = facts.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
+    let mut lines: Vec<String> = [title, String::new()].into_iter().chain(facts).collect();
+    if let Some(link) = &card.link {
+        lines.extend([String::new(), link.clone()]);
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+fn header(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
+/// The mail of a message. Its text is in base64, so no line of it means anything to a server.
+fn mail(route: &Route, ours: &str, message: &Message) -> Option<Vec<u8>> {
+    let first = message.shown_as.as_deref().and_then(id_of);
+    let subject = match first {
+        Some(_) => format!("{AGAIN}{}", subject(message)),
+        None => subject(message),
+    };
+    let at = u64::try_from(message.at.0).unwrap_or_default();
+    let from = Mailbox::new(Some("Hookherd".to_owned()), route.from.clone());
+    let mut builder = lettre::Message::builder()
+        .from(from)
+        .date(SystemTime::UNIX_EPOCH + Duration::from_millis(at))
+        .message_id(Some(id(message, ours)))
+        .subject(subject)
+        .raw_header(header("List-Id", format!("Hookherd <incidents.{ours}>")))
+        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
+        .header(MIME_VERSION_1_0)
+        .header(ContentType::TEXT_PLAIN);
+    for to in &route.to {
+        builder = builder.to(Mailbox::new(None, to.clone()));
+    }
+    if let Some(first) = first {
+        builder = builder
+            .in_reply_to(first.to_owned())
+            .references(first.to_owned());
+    }
+    let text = text(&Card::of(message));
+    let body = Body::new_with_encoding(text, ContentTransferEncoding::Base64).ok()?;
+    Some(builder.body(body).ok()?.formatted())
+}
+
+/// What a refusal means. `said` is the answer.
+fn receipt(step: Step, code: u16, said: &Said) -> Receipt {
+    if code < 500 {
+        return said.later(Some(PASSING));
+    }
+    match step {
+        Step::Message => said.rejected(),
+        Step::Recipients => said.refused(DisableReason::NotFound),
+        Step::Greeting | Step::Login | Step::Sender => said.refused(DisableReason::Refused),
+    }
+}
+
+/// What servers may repeat of a password.
+fn hidden(route: &Route, password: &str) -> Stored {
+    let user = route.user.as_deref().unwrap_or_default();
+    let plain = BASE64.encode(format!("\0{user}\0{password}").as_bytes());
+    let login = BASE64.encode(password.as_bytes());
+    Stored {
+        url: String::new(),
+        secrets: vec![password.to_owned(), plain, login],
+    }
+}
+
+fn failed(fault: &Fault, place: &str, hidden: &Stored) -> Receipt {
+    let refused = |why: String| Receipt::Refused {
+        reason: DisableReason::Refused,
+        why,
+    };
+    match fault {
+        Fault::Unsent(error) => unsent(error),
+        Fault::NoTls => Receipt::Later {
+            after: None,
+            why: format!("{place} does not offer STARTTLS. Nothing was sent."),
+        },
+        Fault::NoLogin => refused(format!(
+            "{place} offers no way to sign in with a password (PLAIN or LOGIN)."
+        )),
+        Fault::Refused(step, code, text) => {
+            let text = hidden.shown(text.as_bytes());
+            receipt(*step, *code, &Said::new(*code, None, Bytes::new(), &text))
+        }
+    }
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    let stored = match Stored::read(plain) {
+        Ok(stored) => stored,
+        Err(receipt) => return receipt,
+    };
+    let Ok(route) = Route::parse(&stored.url) else {
+        return sealed();
+    };
+    let server = &route.server;
+    if let Err(error) = outbound.may_call(&server.host, server.port, PORTS) {
+        return Receipt::Disabled {
+            reason: DisableReason::AddressRefused,
+            why: error.to_string(),
+        };
+    }
+    let password = stored.secrets.first().map(String::as_str);
+    let Some(bytes) = mail(&route, outbound.name(), message) else {
+        return sealed();
+    };
+    let mail = Mail {
+        from: route.from.clone(),
+        to: route.to.clone(),
+        bytes,
+    };
+    let delivery = Delivery {
+        outbound,
+        server,
+        login: route.user.as_deref().zip(password),
+        mail: &mail,
+    };
+    match delivery.run().await {
+        Ok(refused) => {
+            if refused > 0 {
+                tracing::warn!(notification.id = %message.id, refused, "recipients_refused");
+            }
+            let first = message.shown_as.as_deref().and_then(id_of);
+            let first = first.map_or_else(|| id(message, outbound.name()), str::to_owned);
+            Receipt::Accepted {
+                message: Some(first),
+            }
+        }
+        Err(fault) => {
+            let hidden = hidden(&route, password.unwrap_or_default());
+            failed(&fault, &server.place(), &hidden)
+        }
+    }
+}
+
+/// The mail to one recipient.
+#[cfg(test)]
+pub(super) fn sample(message: &Message) -> Vec<u8> {
+    let url = "smtps://ci%40example.org@mail.example.org?to=ann@example.org";
+    mail(&Route::parse(url).unwrap(), "hooks.example.org", message).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::verdict::tests::{name, said};
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_a_receipt() {
+        use Step::{Greeting, Login, Message, Recipients, Sender};
+        for (step, code, expected) in [
+            (Greeting, 421, "later: Some(300s)"),
+            (Greeting, 554, "refused: refused"),
+            (Login, 454, "later: Some(300s)"),
+            (Login, 534, "refused: refused"),
+            (Login, 535, "refused: refused"),
+            (Sender, 451, "later: Some(300s)"),
+            (Sender, 530, "refused: refused"),
+            (Sender, 550, "refused: refused"),
+            (Recipients, 450, "later: Some(300s)"),
+            (Recipients, 550, "refused: not_found"),
+            (Message, 452, "later: Some(300s)"),
+            (Message, 552, "rejected"),
+            (Message, 554, "rejected"),
+        ] {
+            let found = name(&receipt(step, code, &said(code, "")));
+            assert_eq!(found, expected, "{step:?} {code}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_given_is_the_id_of_a_mail() {
+        assert_eq!(id_of("<a.b@hooks.example>"), Some("<a.b@hooks.example>"));
+        let long = format!("<{}@x>", "x".repeat(ID_BYTES_MAX));
+        for text in [
+            "",
+            "1234",
+            "<>",
+            "<a>",
+            "<a@b>\r\nX: y",
+            "<a@b> <c@d>",
+            "<a b@c>",
+            &long,
+        ] {
+            assert_eq!(id_of(text), None, "{text}");
+        }
+    }
+}
