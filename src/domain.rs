@@ -15,6 +15,7 @@ pub mod errand;
 pub mod error_code;
 pub mod event;
 pub mod excerpt;
+pub mod explanation;
 pub mod grant;
 pub mod health;
 pub mod history;

@@ -35,9 +35,10 @@ mod tests;
 mod ticket;
 mod unchanged;
 mod unreached;
+mod unread;
 
 pub use access::{Access, Calling, ProviderError, Target};
-pub use explain::{Explain, Explained, ExplainedCommit, ExplainedJob, ExplainedRange, FailedRun};
+pub use explain::{Explain, FailedRun};
 pub use inbound::{
     Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
 };

@@ -45,11 +45,14 @@ impl Excerpt {
     /// nothing visible is left.
     pub fn of(log: &[u8], form: LogForm, is_cut: bool) -> Option<Self> {
         let text = String::from_utf8_lossy(log);
-        // A carriage return overwrites the line: the last text stays.
-        let lines = text.lines().map(|line| plain(line));
+        // A carriage return overwrites the line: the last text stays. A mark of GitLab's does not
+        // count, wherever the line has its time.
         let lines = match form {
-            LogForm::Actions => of_actions(lines),
-            LogForm::Gitlab => of_gitlab(lines),
+            LogForm::Actions => of_actions(text.lines().map(plain)),
+            LogForm::Gitlab => {
+                let lines = text.lines().map(without_stream);
+                of_gitlab(lines.map(plain))
+            }
         };
         let masked = mask(&lines.join("\n"));
         let shown: Vec<String> = masked.lines().filter_map(shown).collect();
@@ -136,8 +139,7 @@ const OWN_SECTIONS: [&str; 2] = ["step_script", "build_script"];
 fn of_gitlab(lines: impl Iterator<Item = String>) -> Vec<String> {
     let (mut all, mut own, mut section) = (Vec::new(), Vec::new(), None::<String>);
     for line in lines {
-        let line = without_stream(&line);
-        let mut rest = line;
+        let mut rest = line.as_str();
         while let Some((is_start, name, after)) = marker(rest) {
             section = is_start.then(|| name.to_owned());
             rest = after;

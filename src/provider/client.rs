@@ -3,7 +3,7 @@
 use super::budget::Pace;
 use super::call::Caller;
 use super::dialect::Asked;
-use super::explain::{Explain, Explained, FailedRun};
+use super::explain::{Explain, FailedRun};
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
 use super::logs::{Found, ListedRun, LogRead, Logs, Redelivered, RunsPage, RunsRead};
 use super::operations::Operations;
@@ -15,6 +15,7 @@ use super::session::Session;
 use super::{errors, explain, others, ours, reading};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
+use crate::domain::explanation::Explained;
 use crate::domain::id::HookId;
 use crate::domain::pace::CallLimits;
 use crate::domain::repo::{Instance, Repository};

@@ -1,27 +1,33 @@
-//! Explaining a failed run: its failed jobs and steps, the end of their logs, and the commits since
-//! the last run that passed.
+//! Explaining a failed run: its failed jobs and steps, the end of their logs, its commit, and the
+//! commits since the last run that passed.
 //!
-//! Everything is asked for by ids at the installation's own API; no URL of a payload is called. Each
-//! part is left out where the provider has none, refuses it, or answers with what cannot be read:
-//! only a provider that does not answer at all is an error.
+//! Everything is asked for by ids at the installation's own API; no URL of a payload is called. A
+//! part has a reason where the provider has none, refuses it, or answers with what cannot be read:
+//! only a provider that does not answer at all, or asks for a wait, is an error.
 
 use super::access::{Access, Calling, ProviderError, Target};
+use super::errors;
+use super::http::Answer;
 use super::operations::Operations;
 use super::ours;
 use super::session::Session;
+use super::unread::unread;
+use crate::domain::error_code::ErrorCode;
 use crate::domain::excerpt::Excerpt;
+use crate::domain::explanation::{
+    Explained, ExplainedCommit, ExplainedRange, ExplainedRequest, Part, Unread,
+};
+use crate::domain::lifecycle::Failure;
 use crate::domain::repo::Repository;
 use crate::domain::run::Family;
+use serde::de::DeserializeOwned;
 
-/// Most jobs that are explained, of those that failed; and most of them with their log.
-pub const JOBS_MAX: usize = 10;
-pub(super) const LOGS_MAX: usize = 3;
-/// Most steps of a job that are named.
-pub const STEPS_MAX: usize = 5;
-/// Most commits of a range that are named, the latest.
-pub const COMMITS_MAX: usize = 50;
+/// Most jobs whose log is read, of those that failed.
+const LOGS_MAX: usize = 3;
 /// Runs that are looked at for the last one that passed.
 pub(super) const PASSED_LOOKED_AT: u32 = 30;
+/// Requests that are looked at for the one by which a commit came.
+pub(super) const REQUESTS_LOOKED_AT: u32 = 20;
 
 /// The run that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +36,7 @@ pub struct FailedRun {
     pub family: Family,
     /// The provider's id.
     pub id: u64,
-    /// Its number among the runs of its workflow, and the attempt.
+    /// Its number among the runs of its workflow.
     pub number: u64,
     /// The attempt.
     pub attempt: u32,
@@ -40,62 +46,15 @@ pub struct FailedRun {
     pub branch: Option<String>,
     /// The commit.
     pub commit: String,
-}
-
-/// A job that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExplainedJob {
-    /// The provider's id.
-    pub id: u64,
-    /// Its name, as the provider has it.
-    pub name: String,
-    /// The names of the steps that failed, in order, at most [`STEPS_MAX`]. GitLab's jobs have
-    /// none.
-    pub steps: Vec<String>,
-    /// The end of its log.
-    pub log: Option<Excerpt>,
-}
-
-/// A commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExplainedCommit {
-    /// Its id.
-    pub sha: String,
-    /// The first line of its message.
-    pub title: String,
-    /// The provider's id of its author's account. GitLab does not say; GitHub does where the
-    /// e-mail address of the commit belongs to an account.
-    pub author_id: Option<u64>,
-    /// The author, for people: the login, or else the name that the commit has.
-    pub author: Option<String>,
-}
-
-/// The last run before that passed, and what came since.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExplainedRange {
-    /// The provider's id of the run that passed.
-    pub run: u64,
-    /// Its commit.
-    pub base: String,
-    /// The commits since, the latest first; at most [`COMMITS_MAX`].
-    pub commits: Vec<ExplainedCommit>,
-    /// Whether there are more.
-    pub has_more: bool,
-}
-
-/// What the provider says of a failed run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Explained {
-    /// The jobs that failed.
-    pub jobs: Vec<ExplainedJob>,
-    /// The last run that passed, and the commits since. `None` when there is none among the latest
-    /// runs, or the commits do not descend from its commit.
-    pub range: Option<ExplainedRange>,
+    /// The number of the pull or merge request that it tested.
+    pub request: Option<u64>,
+    /// Whether the logs of its jobs are read.
+    pub with_logs: bool,
 }
 
 /// Explaining failures.
 pub trait Explain: Send + Sync + 'static {
-    /// What the provider says of a failed run.
+    /// What the provider says about a failed run.
     fn explain<'a>(
         &'a self,
         access: &'a Access,
@@ -104,35 +63,75 @@ pub trait Explain: Send + Sync + 'static {
     ) -> Calling<'a, Explained>;
 }
 
+/// A request by which a commit may have come.
+pub(super) struct FoundRequest {
+    pub(super) request: ExplainedRequest,
+    /// Whether this commit is the one that merged it.
+    pub(super) is_merged_by_it: bool,
+}
+
 pub(super) async fn explain<D: Operations>(
     s: &mut Session<'_, D>,
     target: &Target,
     run: &FailedRun,
 ) -> Result<Explained, ProviderError> {
     let repository = ours::resolve(s, target).await?;
-    let jobs = match run.family {
+    let mut jobs = match run.family {
         Family::Actions | Family::Pipelines => D::explain_jobs(s, &repository, run).await?,
-        Family::Statuses | Family::Checks => Vec::new(),
+        Family::Statuses | Family::Checks => Err(Unread::NoJobs),
     };
-    let range = match &run.branch {
-        Some(branch) if is_sha(&run.commit) => range_of(s, &repository, run, branch).await?,
-        Some(_) | None => None,
+    for (nth, job) in jobs.iter_mut().flatten().enumerate() {
+        job.log = if run.with_logs && nth < LOGS_MAX {
+            let tail = s.tail(s.url(&D::log_path(&repository, job.id))).await;
+            read(tail)?.and_then(|it| {
+                let excerpt = Excerpt::of(&it.bytes, D::LOG_FORM, it.is_cut);
+                excerpt.ok_or(Unread::Empty)
+            })
+        } else if run.with_logs {
+            Err(Unread::Beyond)
+        } else {
+            Err(Unread::Off)
+        };
+    }
+    let range = read(range_of(s, &repository, run).await)?;
+    let commit = read(commit_of(s, &repository, run, range.as_ref().ok()).await)?;
+    let request = read(request_of(s, &repository, run).await)?;
+    Ok(Explained {
+        jobs,
+        commit,
+        request,
+        range,
+    })
+}
+
+/// A part whose call has failed is missing, unless nothing more can be read now.
+fn read<T>(part: Result<Part<T>, ProviderError>) -> Result<Part<T>, ProviderError> {
+    let is_of_this_call = |error: &ProviderError| {
+        let is_of_answer = matches!(
+            error.code,
+            ErrorCode::ProviderUnavailable | ErrorCode::ProviderTimeout | ErrorCode::BadAnswer
+        );
+        is_of_answer && matches!(error.failure, Failure::Retryable { .. } | Failure::Rejected)
     };
-    Ok(Explained { jobs, range })
+    match part {
+        Err(error) if is_of_this_call(&error) => Ok(Err(Unread::Failed)),
+        part => part,
+    }
 }
 
 async fn range_of<D: Operations>(
     s: &mut Session<'_, D>,
     repository: &Repository,
     run: &FailedRun,
-    branch: &str,
-) -> Result<Option<ExplainedRange>, ProviderError> {
-    let Some((id, base)) = D::last_passed(s, repository, run, branch).await? else {
-        return Ok(None);
+) -> Result<Part<ExplainedRange>, ProviderError> {
+    let Some(branch) = run.branch.as_ref().filter(|_| is_sha(&run.commit)) else {
+        return Ok(Err(Unread::NoBranch));
     };
-    if !is_sha(&base) {
-        return Ok(None);
-    }
+    let (id, base) = match D::last_passed(s, repository, run, branch).await? {
+        Ok(Some((id, base))) if is_sha(&base) => (id, base),
+        Ok(_) => return Ok(Err(Unread::NoPassedRun)),
+        Err(unread) => return Ok(Err(unread)),
+    };
     let since = D::commits_since(s, repository, &base, &run.commit).await?;
     Ok(since.map(|(commits, has_more)| ExplainedRange {
         run: id,
@@ -140,6 +139,54 @@ async fn range_of<D: Operations>(
         commits,
         has_more,
     }))
+}
+
+/// The commit of the run, which is the latest of the range if there is any.
+async fn commit_of<D: Operations>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    run: &FailedRun,
+    range: Option<&ExplainedRange>,
+) -> Result<Part<ExplainedCommit>, ProviderError> {
+    let latest = range.and_then(|range| range.commits.first());
+    match latest.filter(|it| it.sha == run.commit) {
+        Some(latest) => Ok(Ok(latest.clone())),
+        None if is_sha(&run.commit) => D::commit(s, repository, &run.commit).await,
+        None => Ok(Err(Unread::NotFound)),
+    }
+}
+
+/// The request that was tested, or the one that the commit merged, or one that has the commit.
+async fn request_of<D: Operations>(
+    s: &mut Session<'_, D>,
+    repository: &Repository,
+    run: &FailedRun,
+) -> Result<Part<ExplainedRequest>, ProviderError> {
+    if !is_sha(&run.commit) {
+        return Ok(Err(Unread::NotFound));
+    }
+    let found = D::requests_of(s, repository, &run.commit).await?;
+    Ok(found.and_then(|all| {
+        let is_tested = |it: &FoundRequest| Some(it.request.number) == run.request;
+        let rank = |it: &FoundRequest| (!is_tested(it), !it.is_merged_by_it, it.request.number);
+        let best = all.into_iter().min_by_key(rank);
+        best.map(|it| it.request).ok_or(Unread::NotFound)
+    }))
+}
+
+/// The answer at a path, as JSON; or why there is none.
+pub(super) async fn part<D: Operations, T: DeserializeOwned>(
+    s: &mut Session<'_, D>,
+    path: &str,
+) -> Result<Part<(T, Answer)>, ProviderError> {
+    let Some(answer) = s.get_if_fits(s.url(path)).await? else {
+        return Ok(Err(Unread::TooLong));
+    };
+    if answer.status.as_u16() != 200 {
+        return Ok(Err(unread(answer.status.as_u16())));
+    }
+    let body = errors::parse(D::NAMING.name, &answer);
+    Ok(body.map(|body| (body, answer)).map_err(|_| Unread::Failed))
 }
 
 /// Whether a text is a commit's id: 40 or 64 digits. Nothing else is put into a path.

@@ -7,6 +7,8 @@ use super::dialect::{Asked, Dialect};
 use super::errors;
 use super::http::{Answer, NoAnswer, Request, Tail, Tailed};
 use super::outbound::{Access, ProviderError};
+use super::unread::unread;
+use crate::domain::explanation::Part;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::{Clock, Timestamp};
 use reqwest::{Method, StatusCode, Url};
@@ -156,8 +158,8 @@ impl<'a, D: Dialect> Session<'a, D> {
         errors::of_any(D::NAMING, &answer, acted).map_or(Ok(answer), Err)
     }
 
-    /// The end of a text, such as a log: `None` when there is none, or it is not given.
-    pub(super) async fn tail(&mut self, url: Url) -> Result<Option<Tail>, ProviderError> {
+    /// The end of a text, such as a log, or why it is not given.
+    pub(super) async fn tail(&mut self, url: Url) -> Result<Part<Tail>, ProviderError> {
         let request = Request {
             method: Method::GET,
             url: url.clone(),
@@ -178,7 +180,7 @@ impl<'a, D: Dialect> Session<'a, D> {
                 self.note_limit(&url, &answer)?;
                 let refused = answer.status == StatusCode::UNAUTHORIZED;
                 let error = errors::of_any(D::NAMING, &answer, false).filter(|_| refused);
-                error.map_or(Ok(None), Err)
+                error.map_or(Ok(Err(unread(answer.status.as_u16()))), Err)
             }
         }
     }

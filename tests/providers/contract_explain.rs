@@ -3,16 +3,20 @@
 use crate::both;
 use crate::stand::Stand;
 use hookherd::domain::error_code::ErrorCode;
+use hookherd::domain::explanation::{Explained, ExplainedCommit, ExplainedRequest, Unread};
 use hookherd::domain::repo::ProviderKind;
 use hookherd::domain::run::Family;
-use hookherd::provider::{Explained, ExplainedCommit, FailedRun};
+use hookherd::provider::FailedRun;
 use hookherd::simulator::{Fault, JobSpec, Misbehaviour, PipelineSpec, RunJobSpec, RunSpec};
 
 both! {
     the_failed_jobs_have_the_end_of_their_logs
     the_commits_since_the_last_run_that_passed_are_named_the_latest_first
     without_a_run_that_passed_there_is_no_range
-    what_the_provider_has_not_is_left_out
+    the_commit_and_the_request_by_which_it_came_are_named
+    logs_are_read_only_if_they_are_wanted_and_of_the_first_jobs
+    what_the_provider_has_not_has_a_reason
+    a_call_that_fails_costs_its_part_only
     a_provider_in_trouble_is_an_error
     a_refused_token_is_an_error_that_says_so
 }
@@ -72,6 +76,8 @@ fn failed(stand: &Stand, number: u64) -> FailedRun {
         workflow,
         branch: Some("main".to_owned()),
         commit: format!("{id:040x}"),
+        request: None,
+        with_logs: true,
     }
 }
 
@@ -83,7 +89,7 @@ async fn explained(stand: &Stand, run: &FailedRun) -> Explained {
 async fn the_failed_jobs_have_the_end_of_their_logs(stand: Stand) {
     play(&stand, 5, false, "main");
     let found = explained(&stand, &failed(&stand, 5)).await;
-    let [job] = &found.jobs[..] else {
+    let Ok([job]) = found.jobs.as_deref() else {
         panic!("{found:?}");
     };
     assert_eq!(job.name, "unit");
@@ -143,48 +149,149 @@ async fn without_a_run_that_passed_there_is_no_range(stand: Stand) {
     play(&stand, 5, false, "main");
     play(&stand, 6, true, "main");
     let found = explained(&stand, &failed(&stand, 5)).await;
-    assert_eq!((found.jobs.len(), found.range), (1, None));
+    assert_eq!(found.jobs.map(|jobs| jobs.len()), Ok(1));
+    assert_eq!(found.range, Err(Unread::NoPassedRun));
     let tag = FailedRun {
         branch: None,
         ..failed(&stand, 5)
     };
-    assert_eq!(explained(&stand, &tag).await.range, None);
+    assert_eq!(explained(&stand, &tag).await.range, Err(Unread::NoBranch));
 }
 
-async fn what_the_provider_has_not_is_left_out(stand: Stand) {
+async fn the_commit_and_the_request_by_which_it_came_are_named(stand: Stand) {
+    let author_id = match stand.kind {
+        ProviderKind::Github => Some(4001),
+        ProviderKind::Gitlab => None,
+    };
+    // Without a range its commit is asked for.
+    play(&stand, 10, false, "main");
+    let run = failed(&stand, 10);
+    let found = explained(&stand, &run).await;
+    assert_eq!(found.range, Err(Unread::NoPassedRun));
+    let commit = found.commit.expect("its commit");
+    assert_eq!((commit.sha, commit.author_id), (run.commit, author_id));
+    assert_eq!(commit.title, format!("Change {}", run.id));
+    let merged = ExplainedRequest {
+        number: run.id / 10,
+        title: format!("Request {}", run.id / 10),
+        author_id: Some(4001),
+        author: Some("ann".to_owned()),
+    };
+    assert_eq!(found.request, Ok(merged));
+    let name = stand.target.full_name.as_str();
+    match stand.kind {
+        ProviderKind::Github => {
+            let run = RunSpec::new(11, "failure").for_pull_request(7, "topic");
+            stand.simulator.github().play_run(name, &run);
+        }
+        ProviderKind::Gitlab => {
+            let pipeline = PipelineSpec::new(11, "failed").for_merge_request(7, "topic");
+            stand.simulator.gitlab().play_pipeline(name, &pipeline);
+        }
+    }
+    let of_request = FailedRun {
+        request: Some(7),
+        ..failed(&stand, 11)
+    };
+    let found = explained(&stand, &of_request).await;
+    assert_eq!(found.request.map(|it| it.number), Ok(7));
+    let found = explained(&stand, &failed(&stand, 13)).await;
+    assert_eq!(found.request, Err(Unread::NotFound), "of a push");
+}
+
+async fn logs_are_read_only_if_they_are_wanted_and_of_the_first_jobs(stand: Stand) {
+    let name = stand.target.full_name.as_str();
+    match stand.kind {
+        ProviderKind::Github => {
+            let mut run = RunSpec::new(5, "failure");
+            let job = |n| RunJobSpec::new(&format!("job {n}"), "failure").with_log(ACTIONS_LOG);
+            run.jobs = (0..5).map(job).collect();
+            stand.simulator.github().play_run(name, &run);
+        }
+        ProviderKind::Gitlab => {
+            let mut pipeline = PipelineSpec::new(5, "failed");
+            let job = |n| JobSpec::new(&format!("job {n}"), "failed").with_log(GITLAB_LOG);
+            pipeline.jobs = (0..5).map(job).collect();
+            stand.simulator.gitlab().play_pipeline(name, &pipeline);
+        }
+    }
+    let found = explained(&stand, &failed(&stand, 5)).await;
+    let jobs = found.jobs.expect("jobs");
+    let unread: Vec<_> = jobs.iter().map(|job| job.log.as_ref().err()).collect();
+    let beyond = Some(&Unread::Beyond);
+    assert_eq!(unread, [None, None, None, beyond, beyond]);
+    let without = FailedRun {
+        with_logs: false,
+        ..failed(&stand, 5)
+    };
+    let jobs = explained(&stand, &without).await.jobs.expect("jobs");
+    assert!(jobs.iter().all(|job| job.log == Err(Unread::Off)));
+}
+
+fn fail(stand: &Stand, operation: &str, misbehaviour: Misbehaviour, times: u32) {
+    stand.simulator.faults().push(Fault {
+        operation: operation.to_owned(),
+        misbehaviour,
+        times,
+        after: 0,
+    });
+}
+
+async fn what_the_provider_has_not_has_a_reason(stand: Stand) {
     let nothing = explained(&stand, &failed(&stand, 5)).await;
-    assert_eq!(nothing, Explained::default());
+    assert_eq!(nothing.range, Err(Unread::NoPassedRun));
+    // GitHub has a list of jobs of an attempt that it does not have; GitLab's client finds none.
+    assert!(
+        nothing.jobs.is_err() || nothing.jobs == Ok(Vec::new()),
+        "{nothing:?}"
+    );
     play(&stand, 1, true, "main");
     play(&stand, 5, false, "main");
-    for (operation, misbehaviour) in [
-        ("job_log", Misbehaviour::FailBefore(404)),
-        ("job_log", Misbehaviour::FailBefore(410)),
-        ("gitlab.job_trace", Misbehaviour::FailBefore(404)),
-        ("gitlab.job_trace", Misbehaviour::FailBefore(500)),
+    let log = match stand.kind {
+        ProviderKind::Github => "job_log",
+        ProviderKind::Gitlab => "gitlab.job_trace",
+    };
+    for (status, reason) in [
+        (403, Unread::Refused),
+        (404, Unread::NotFound),
+        (410, Unread::Gone),
+        (500, Unread::Failed),
     ] {
-        let is_of = operation.starts_with("gitlab.") == (stand.kind == ProviderKind::Gitlab);
-        if is_of {
-            stand.simulator.faults().push(Fault {
-                operation: operation.to_owned(),
-                misbehaviour,
-                times: 1,
-                after: 0,
-            });
-            let found = explained(&stand, &failed(&stand, 5)).await;
-            assert_eq!(found.jobs[0].log, None, "{operation}");
-            assert!(found.range.is_some());
-        }
+        fail(&stand, log, Misbehaviour::FailBefore(status), 1);
+        let found = explained(&stand, &failed(&stand, 5)).await;
+        let jobs = found.jobs.expect("jobs");
+        assert_eq!(jobs[0].log, Err(reason), "{status}");
+        assert!(found.range.is_ok());
     }
     let odd = FailedRun {
         commit: "main".to_owned(),
         ..failed(&stand, 5)
     };
-    assert_eq!(explained(&stand, &odd).await.range, None);
+    let found: Explained = explained(&stand, &odd).await;
+    assert_eq!(found.range, Err(Unread::NoBranch));
+    assert_eq!(found.commit, Err(Unread::NotFound));
     let statuses = FailedRun {
         family: Family::Statuses,
         ..failed(&stand, 5)
     };
-    assert!(explained(&stand, &statuses).await.jobs.is_empty());
+    let found = explained(&stand, &statuses).await;
+    assert_eq!(found.jobs, Err(Unread::NoJobs));
+}
+
+async fn a_call_that_fails_costs_its_part_only(stand: Stand) {
+    play(&stand, 1, true, "main");
+    play(&stand, 5, false, "main");
+    let (range, request) = match stand.kind {
+        ProviderKind::Github => ("compare", "commit_pulls"),
+        ProviderKind::Gitlab => ("gitlab.list_commits", "gitlab.commit_merge_requests"),
+    };
+    fail(&stand, range, Misbehaviour::Hang, 9);
+    fail(&stand, request, Misbehaviour::FailBefore(502), 9);
+    let found = explained(&stand, &failed(&stand, 5)).await;
+    assert_eq!(found.range, Err(Unread::Failed));
+    assert_eq!(found.request, Err(Unread::Failed));
+    let jobs = found.jobs.expect("jobs");
+    assert!(jobs[0].log.is_ok() && found.commit.is_ok());
 }
 
 async fn a_provider_in_trouble_is_an_error(stand: Stand) {

@@ -2,11 +2,12 @@
 
 use super::provider::FakeProvider;
 use crate::domain::delivery::Payload;
+use crate::domain::explanation::{Explained, Unread};
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 use crate::provider::{
-    Access, Calling, Explain, Explained, FailedRun, Found, ListedRun, LogPage, LogRead, Logs,
-    Redelivered, RunsPage, RunsRead, Target, Unsent,
+    Access, Calling, Explain, FailedRun, Found, ListedRun, LogPage, LogRead, Logs, Redelivered,
+    RunsPage, RunsRead, Target, Unsent,
 };
 
 impl Explain for FakeProvider {
@@ -16,7 +17,13 @@ impl Explain for FakeProvider {
         _: &'a Target,
         _: &'a FailedRun,
     ) -> Calling<'a, Explained> {
-        Box::pin(self.call("explain", access, Explained::default))
+        let explained = || Explained {
+            jobs: Ok(Vec::new()),
+            commit: Err(Unread::NotFound),
+            request: Err(Unread::NotFound),
+            range: Err(Unread::NoPassedRun),
+        };
+        Box::pin(self.call("explain", access, explained))
     }
 }
 

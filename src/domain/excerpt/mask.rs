@@ -31,7 +31,7 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:authorization|proxy-authorization|private-token|x-api-key|cookie)\b['\x22]?\s*[:=]\s*['\x22]?(?P<header>[^\r\n'\x22]+)",
         r"(?i)\bbearer\s+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})",
         // A setting whose name says so.
-        r"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|credentials?)[a-z0-9_.-]*['\x22]?\s*[:=]{1,2}\s*['\x22]?(?P<setting>[^\s'\x22,;]{4,})",
+        r"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|credentials?)[a-z0-9_.-]*['\x22]?\s*(?::=|=>|[:=])\s*['\x22]?(?P<setting>[^\s'\x22,;:][^\s'\x22,;]{3,})",
     ];
     Regex::new(&forms.join("|")).expect("the forms are literals")
 });
@@ -98,6 +98,8 @@ mod tests {
                 "  secret_access_key = abcd/efgh+1234",
                 "  secret_access_key = ***",
             ),
+            ("secret := abcdefgh", "secret := ***"),
+            (":token => 'abcdefgh'", ":token => '***'"),
             ("password is wrong", "password is wrong"),
             (
                 "test tokens::parse ... FAILED",

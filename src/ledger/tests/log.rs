@@ -5,6 +5,7 @@ use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::{Decoded, Event};
+use crate::domain::explanation::Explained;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::samples::{self, Same};
@@ -12,8 +13,8 @@ use crate::domain::standing::Fingerprint;
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::github::GithubDecode;
 use crate::provider::{
-    Access, Calling, Checked, Decode, Ensured, Explain, Explained, FailedRun, Found, HookSpec,
-    Hooks, Identity, Listed, ListedRun, LogPage, LogRead, Logged, LoggedPayload, Logs, Pinged,
+    Access, Calling, Checked, Decode, Ensured, Explain, FailedRun, Found, HookSpec, Hooks,
+    Identity, Listed, ListedRun, LogPage, LogRead, Logged, LoggedPayload, Logs, Pinged,
     ProviderError, Redelivered, Repaired, RunsPage, RunsRead, TakenAway, Target, Unsent,
 };
 use parking_lot::Mutex;

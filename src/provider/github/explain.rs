@@ -2,20 +2,20 @@
 //!
 //! Sources: GitHub's documentation, "REST API endpoints for workflow jobs" (the log of a job is
 //! answered with a redirect to a URL that is good for a minute and needs no token), "for workflow
-//! runs", "for commits" (a comparison has at most 250 commits, the oldest first, paged on request).
+//! runs", "for commits" (a comparison has at most 250 commits, the oldest first, paged on request;
+//! the list of commits from one on begins with it, and has no files; the pull requests of a commit
+//! are the one that merged it into the default branch, or else those that are open).
 
 use super::dialect::Talk;
-use super::errors;
-use crate::domain::excerpt::{Excerpt, LogForm};
+use crate::domain::explanation::{
+    COMMITS_MAX, ExplainedCommit, ExplainedJob, ExplainedRequest, JOBS_MAX, Part, STEPS_MAX, Unread,
+};
 use crate::domain::repo::Repository;
 use crate::provider::access::ProviderError;
 use crate::provider::explain::{
-    COMMITS_MAX, ExplainedCommit, ExplainedJob, FailedRun, JOBS_MAX, LOGS_MAX, PASSED_LOOKED_AT,
-    STEPS_MAX, encoded,
+    FailedRun, FoundRequest, PASSED_LOOKED_AT, REQUESTS_LOOKED_AT, encoded, part,
 };
-use crate::provider::http::Answer;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 #[derive(Deserialize)]
 struct JobsBody {
@@ -101,7 +101,7 @@ impl From<JobBody> for ExplainedJob {
             id: job.id,
             name: job.name.unwrap_or_default(),
             steps: steps.filter_map(|step| step.name).take(STEPS_MAX).collect(),
-            log: None,
+            log: Err(Unread::Beyond),
         }
     }
 }
@@ -122,27 +122,21 @@ impl From<CommitBody> for ExplainedCommit {
     }
 }
 
-/// The answer, if it is one: `None` where there is nothing, it is refused, or cannot be read.
-/// GitHub refuses a single route to tokens without its permission.
-async fn part<T: DeserializeOwned>(
-    s: &mut Talk<'_>,
-    path: &str,
-) -> Result<Option<(T, Answer)>, ProviderError> {
-    let Some(answer) = s.get_if_fits(s.url(path)).await? else {
-        return Ok(None);
-    };
-    if answer.status.as_u16() != 200 {
-        return Ok(None);
-    }
-    Ok(errors::parse(&answer).ok().map(|body| (body, answer)))
+#[derive(Deserialize)]
+struct RequestBody {
+    number: u64,
+    title: Option<String>,
+    user: Option<AccountBody>,
+    merged_at: Option<String>,
+    merge_commit_sha: Option<String>,
 }
 
-/// The failed jobs of the attempt; the first ones with the end of their logs.
+/// The failed jobs of the attempt.
 pub(super) async fn jobs(
     s: &mut Talk<'_>,
     repository: &Repository,
     run: &FailedRun,
-) -> Result<Vec<ExplainedJob>, ProviderError> {
+) -> Result<Part<Vec<ExplainedJob>>, ProviderError> {
     /// Most pages: 1,000 jobs.
     const PAGES_MAX: u32 = 10;
     let path = format!(
@@ -151,9 +145,10 @@ pub(super) async fn jobs(
     );
     let mut all: Vec<ExplainedJob> = Vec::new();
     for page in 1..=PAGES_MAX {
-        let Some((body, answer)) = part::<JobsBody>(s, &format!("{path}&page={page}")).await?
-        else {
-            break;
+        let (body, answer) = match part::<_, JobsBody>(s, &format!("{path}&page={page}")).await? {
+            Ok(found) => found,
+            Err(unread) if page == 1 => return Ok(Err(unread)),
+            Err(_) => break,
         };
         let failed = |job: &JobBody| has_failed(job.conclusion.as_deref());
         all.extend(body.jobs.into_iter().filter(failed).map(ExplainedJob::from));
@@ -162,15 +157,7 @@ pub(super) async fn jobs(
         }
     }
     all.truncate(JOBS_MAX);
-    for job in all.iter_mut().take(LOGS_MAX) {
-        let path = format!(
-            "repos/{}/actions/jobs/{}/logs",
-            repository.full_name, job.id
-        );
-        let tail = s.tail(s.url(&path)).await?;
-        job.log = tail.and_then(|it| Excerpt::of(&it.bytes, LogForm::Actions, it.is_cut));
-    }
-    Ok(all)
+    Ok(Ok(all))
 }
 
 /// The last run of the workflow on this branch before this one that passed: its id and commit.
@@ -179,59 +166,103 @@ pub(super) async fn last_passed(
     repository: &Repository,
     run: &FailedRun,
     branch: &str,
-) -> Result<Option<(u64, String)>, ProviderError> {
+) -> Result<Part<Option<(u64, String)>>, ProviderError> {
     let Some(workflow) = run.workflow else {
-        return Ok(None);
+        return Ok(Ok(None));
     };
     let path = format!(
         "repos/{}/actions/workflows/{workflow}/runs?status=success&branch={}&per_page={PASSED_LOOKED_AT}",
         repository.full_name,
         encoded(branch)
     );
-    let found = part::<RunsBody>(s, &path).await?;
-    let runs = found.map_or_else(Vec::new, |(body, _)| body.workflow_runs);
     // A fork's branch may have the same name.
     let is_own = |it: &RunBody| {
         it.head_repository
             .as_ref()
             .is_some_and(|of| of.id == repository.id.0)
     };
-    let before = runs
-        .into_iter()
-        .filter(|it| it.run_number < run.number && is_own(it));
-    let last = before.max_by_key(|it| it.run_number);
-    Ok(last.map(|it| (it.id, it.head_sha)))
+    let found = part::<_, RunsBody>(s, &path).await?;
+    Ok(found.map(|(body, _)| {
+        let runs = body.workflow_runs.into_iter();
+        let before = runs.filter(|it| it.run_number < run.number && is_own(it));
+        let last = before.max_by_key(|it| it.run_number);
+        last.map(|it| (it.id, it.head_sha))
+    }))
 }
 
-/// The commits after one up to another, the latest first, and whether there are more. `None` when
-/// the later one does not descend from the earlier one.
+/// The commits after one up to another, the latest first, and whether there are more.
 pub(super) async fn commits_since(
     s: &mut Talk<'_>,
     repository: &Repository,
     base: &str,
     head: &str,
-) -> Result<Option<(Vec<ExplainedCommit>, bool)>, ProviderError> {
+) -> Result<Part<(Vec<ExplainedCommit>, bool)>, ProviderError> {
     let path = |page: usize| {
         let name = &repository.full_name;
         format!("repos/{name}/compare/{base}...{head}?per_page={COMMITS_MAX}&page={page}")
     };
-    let Some((first, _)) = part::<ComparisonBody>(s, &path(1)).await? else {
-        return Ok(None);
+    let first = match part::<_, ComparisonBody>(s, &path(1)).await? {
+        Ok((first, _)) => first,
+        Err(unread) => return Ok(Err(unread)),
     };
     if !matches!(first.status.as_str(), "ahead" | "identical") {
-        return Ok(None);
+        return Ok(Err(Unread::Diverged));
     }
     // The oldest come first: the latest are on the last page, and the one before it.
     let (mut all, last) = (first.commits, first.total_commits.div_ceil(COMMITS_MAX));
     for page in [last.saturating_sub(1), last] {
         if page > 1 {
-            let Some((more, _)) = part::<ComparisonBody>(s, &path(page)).await? else {
-                return Ok(None);
-            };
-            all.extend(more.commits);
+            match part::<_, ComparisonBody>(s, &path(page)).await? {
+                Ok((more, _)) => all.extend(more.commits),
+                Err(unread) => return Ok(Err(unread)),
+            }
         }
     }
     let latest = all.into_iter().rev().take(COMMITS_MAX);
     let commits = latest.map(ExplainedCommit::from).collect();
-    Ok(Some((commits, first.total_commits > COMMITS_MAX)))
+    Ok(Ok((commits, first.total_commits > COMMITS_MAX)))
+}
+
+/// A commit, without the files that it changes.
+pub(super) async fn commit(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    sha: &str,
+) -> Result<Part<ExplainedCommit>, ProviderError> {
+    let path = format!(
+        "repos/{}/commits?sha={sha}&per_page=1",
+        repository.full_name
+    );
+    let found = part::<_, Vec<CommitBody>>(s, &path).await?;
+    Ok(found.and_then(|(commits, _)| {
+        let first = commits.into_iter().next().filter(|it| it.sha == sha);
+        first.map(ExplainedCommit::from).ok_or(Unread::NotFound)
+    }))
+}
+
+/// The pull requests of a commit.
+pub(super) async fn requests_of(
+    s: &mut Talk<'_>,
+    repository: &Repository,
+    sha: &str,
+) -> Result<Part<Vec<FoundRequest>>, ProviderError> {
+    let path = format!(
+        "repos/{}/commits/{sha}/pulls?per_page={REQUESTS_LOOKED_AT}",
+        repository.full_name
+    );
+    let found = part::<_, Vec<RequestBody>>(s, &path).await?;
+    let shown = |body: RequestBody| {
+        let (id, login) = body.user.map_or((None, None), |it| (it.id, it.login));
+        let is_merged = body.merged_at.is_some();
+        FoundRequest {
+            is_merged_by_it: is_merged && body.merge_commit_sha.as_deref() == Some(sha),
+            request: ExplainedRequest {
+                number: body.number,
+                title: body.title.unwrap_or_default(),
+                author_id: id,
+                author: login,
+            },
+        }
+    };
+    Ok(found.map(|(all, _)| all.into_iter().map(shown).collect()))
 }

@@ -4,13 +4,15 @@ use super::dialect::{GithubDialect, Talk};
 use super::wire::{InstallationRepositories, RepositoryBody, UserBody};
 use super::{errors, explain, hooks, log, runs};
 use crate::domain::delivery::Payload;
+use crate::domain::excerpt::LogForm;
+use crate::domain::explanation::{ExplainedCommit, ExplainedJob, Part};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::Asked;
 use crate::provider::errors::no_owner;
-use crate::provider::explain::{ExplainedCommit, ExplainedJob, FailedRun};
+use crate::provider::explain::{FailedRun, FoundRequest};
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
@@ -177,11 +179,17 @@ impl Operations for GithubDialect {
         runs::one(s, repository, run).await
     }
 
+    const LOG_FORM: LogForm = LogForm::Actions;
+
+    fn log_path(repository: &Repository, job: u64) -> String {
+        format!("repos/{}/actions/jobs/{job}/logs", repository.full_name)
+    }
+
     async fn explain_jobs(
         s: &mut Talk<'_>,
         repository: &Repository,
         run: &FailedRun,
-    ) -> Result<Vec<ExplainedJob>, ProviderError> {
+    ) -> Result<Part<Vec<ExplainedJob>>, ProviderError> {
         explain::jobs(s, repository, run).await
     }
 
@@ -190,7 +198,7 @@ impl Operations for GithubDialect {
         repository: &Repository,
         run: &FailedRun,
         branch: &str,
-    ) -> Result<Option<(u64, String)>, ProviderError> {
+    ) -> Result<Part<Option<(u64, String)>>, ProviderError> {
         explain::last_passed(s, repository, run, branch).await
     }
 
@@ -199,7 +207,23 @@ impl Operations for GithubDialect {
         repository: &Repository,
         base: &str,
         head: &str,
-    ) -> Result<Option<(Vec<ExplainedCommit>, bool)>, ProviderError> {
+    ) -> Result<Part<(Vec<ExplainedCommit>, bool)>, ProviderError> {
         explain::commits_since(s, repository, base, head).await
+    }
+
+    async fn commit(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<Part<ExplainedCommit>, ProviderError> {
+        explain::commit(s, repository, sha).await
+    }
+
+    async fn requests_of(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<Part<Vec<FoundRequest>>, ProviderError> {
+        explain::requests_of(s, repository, sha).await
     }
 }

@@ -6,9 +6,11 @@
 //! the provider alone, at the address that the operator has configured; no payload can.
 
 use super::{Answer, Http, NoAnswer, Request, Wire, bearer, no_answer};
+use crate::domain::explanation::{Part, Unread};
 use crate::domain::secret::ProviderToken;
 use crate::provider::outside::Lost;
 use crate::provider::unreached::Unreached;
+use crate::provider::unread::unread;
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
@@ -17,6 +19,9 @@ use reqwest::{Method, StatusCode, Url};
 const TAIL_BYTES: usize = 128 * 1024;
 /// Longest text that is read: GitHub's logs have no limit, GitLab's 100 MiB by default.
 const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// What is read of an answer that is no text.
+const REASON_BYTES_MAX: usize = 64 * 1024;
 
 /// The end of a text.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +50,9 @@ impl Tail {
 /// What an answer with a text is.
 #[derive(Debug)]
 pub(in crate::provider) enum Tailed {
-    /// The end of the text; `None` when the service to which the provider leads does not answer
-    /// with it, or it is too long.
-    Text(Option<Tail>),
-    /// Another answer of the provider, without its body.
+    /// The end of the text; or why the service to which the provider leads does not give it.
+    Text(Part<Tail>),
+    /// Another answer of the provider, with the beginning of its body.
     Other(Answer),
 }
 
@@ -81,6 +85,23 @@ impl Open {
         }
         tail.trim();
         Ok(tail)
+    }
+
+    /// The beginning of the body, which is no text that was asked for: it says why.
+    async fn beginning(self) -> Bytes {
+        let mut read = Vec::new();
+        match self.body {
+            Body::Whole(bytes) => read.extend_from_slice(&bytes),
+            Body::Coming(mut response) => {
+                while read.len() < REASON_BYTES_MAX
+                    && let Ok(Some(chunk)) = response.chunk().await
+                {
+                    read.extend_from_slice(&chunk);
+                }
+            }
+        }
+        read.truncate(REASON_BYTES_MAX);
+        read.into()
     }
 
     /// Where a redirect leads, in an answer from this URL.
@@ -116,23 +137,25 @@ impl Http {
         let asked = tokio::time::timeout(self.call_timeout, asking).await;
         let open = asked.map_err(|_| NoAnswer::TimedOut)??;
         let tailed = match open.status.as_u16() {
-            200 => self.in_time(open.tail()).await,
+            200 => self.in_time(async { open.tail().await.map(Ok) }).await,
             301 | 302 | 303 | 307 | 308 => {
                 let to = open.leads_to(&request.url)?;
                 let elsewhere = async {
                     let open = self.open(&to, None).await?;
                     match open.status.as_u16() {
-                        200 => open.tail().await,
-                        _ => Err(NoAnswer::BadRedirect),
+                        200 => open.tail().await.map(Ok),
+                        status => Ok(Err(unread(status))),
                     }
                 };
                 self.in_time(elsewhere).await
             }
             _ => {
+                let (status, headers) = (open.status, open.headers.clone());
+                let body = tokio::time::timeout(self.call_timeout, open.beginning()).await;
                 return Ok(Tailed::Other(Answer {
-                    status: open.status,
-                    headers: open.headers,
-                    body: Bytes::new(),
+                    status,
+                    headers,
+                    body: body.unwrap_or_default(),
                     url: request.url.clone(),
                 }));
             }
@@ -142,9 +165,15 @@ impl Http {
     }
 
     /// A text that could be read, in the time of a call.
-    async fn in_time(&self, reading: impl Future<Output = Result<Tail, NoAnswer>>) -> Option<Tail> {
-        let read = tokio::time::timeout(self.call_timeout, reading).await;
-        read.ok()?.ok()
+    async fn in_time(
+        &self,
+        reading: impl Future<Output = Result<Part<Tail>, NoAnswer>>,
+    ) -> Part<Tail> {
+        match tokio::time::timeout(self.call_timeout, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(NoAnswer::TooLong)) => Err(Unread::TooLong),
+            Ok(Err(_)) | Err(_) => Err(Unread::Failed),
+        }
     }
 
     async fn open(&self, url: &Url, token: Option<&ProviderToken>) -> Result<Open, NoAnswer> {

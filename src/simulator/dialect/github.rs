@@ -237,7 +237,10 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
             Ok(id) => runs::act(state, id, asked),
             Err(answer) => answer,
         }),
-        Operation::JobLog | Operation::Compare => plain(match reached(state, asked) {
+        Operation::JobLog
+        | Operation::Compare
+        | Operation::ListCommits
+        | Operation::CommitPulls => plain(match reached(state, asked) {
             Ok(id) => code::act(state, id, asked),
             Err(answer) => answer,
         }),

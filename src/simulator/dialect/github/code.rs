@@ -6,7 +6,7 @@
 
 use super::answer::{Answer, empty, error, ok};
 use super::operation::{Asked, Operation};
-use crate::simulator::dialect::answer::number;
+use crate::simulator::dialect::answer::{merged_by, number, value_of};
 use crate::simulator::shared::Shared;
 use crate::simulator::state::github::State;
 use actix_web::{HttpRequest, HttpResponse};
@@ -21,8 +21,11 @@ const COMMITS_MAX: usize = 250;
 
 pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
     let place = |at: usize| asked.rest.get(at).copied().unwrap_or_default();
-    if asked.operation == Operation::Compare {
-        return compare(place(1), asked.query);
+    match asked.operation {
+        Operation::Compare => return compare(place(1), asked.query),
+        Operation::ListCommits => return commits(asked.query),
+        Operation::CommitPulls => return pulls(state, repository, place(1)),
+        _ => {}
     }
     let job: Option<u64> = place(2).parse().ok();
     let Some(job) = job.filter(|job| state.logs.contains_key(&(repository, *job))) else {
@@ -101,4 +104,38 @@ fn commit(number: u64) -> Value {
         "author": { "login": "ann", "id": 4001, "type": "User" },
         "parents": [{ "sha": format!("{:040x}", number - 1) }],
     })
+}
+
+/// The commits from one on, of which one is asked for.
+fn commits(query: &str) -> Answer {
+    let from = value_of(query, "sha").unwrap_or_default();
+    match commit_of(&from) {
+        Some(number) => ok(200, json!([commit(number)])),
+        None => error(404, "Not Found"),
+    }
+}
+
+/// The pull requests of a commit: the one that it merged, else those whose runs tested it.
+fn pulls(state: &State, repository: u64, sha: &str) -> Answer {
+    let Some(number) = commit_of(sha) else {
+        return error(422, "No commit found for SHA");
+    };
+    let pull = |number: u64, merge: Option<&str>| {
+        json!({
+            "number": number, "title": format!("Request {number}"),
+            "state": if merge.is_some() { "closed" } else { "open" },
+            "user": { "login": "ann", "id": 4001, "type": "User" },
+            "merged_at": merge.map(|_| "2026-11-01T00:00:00Z"), "merge_commit_sha": merge,
+        })
+    };
+    if let Some(merged) = merged_by(number) {
+        return ok(200, json!([pull(merged, Some(sha))]));
+    }
+    let runs = state.runs_of(repository).into_iter();
+    let tested = runs.filter(|run| run.body["head_sha"] == sha);
+    let numbers = tested.filter_map(|run| run.body["pull_requests"][0]["number"].as_u64());
+    ok(
+        200,
+        json!(numbers.map(|it| pull(it, None)).collect::<Vec<Value>>()),
+    )
 }

@@ -31,6 +31,8 @@ operations! {
     ListAttemptJobs "list_attempt_jobs";
     JobLog "job_log";
     Compare "compare";
+    ListCommits "list_commits";
+    CommitPulls "commit_pulls";
     ListWorkflows "list_workflows";
     ListWorkflowRuns "list_workflow_runs";
     App "app";
@@ -72,6 +74,8 @@ impl Operation {
             ("GET", ["actions", "runs", _, "attempts", _, "jobs"]) => Self::ListAttemptJobs,
             ("GET", ["actions", "jobs", _, "logs"]) => Self::JobLog,
             ("GET", ["compare", _]) => Self::Compare,
+            ("GET", ["commits"]) => Self::ListCommits,
+            ("GET", ["commits", _, "pulls"]) => Self::CommitPulls,
             ("GET", ["actions", "workflows"]) => Self::ListWorkflows,
             ("GET", ["actions", "workflows", _, "runs"]) => Self::ListWorkflowRuns,
             _ => Self::Unknown,

@@ -48,6 +48,8 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::ListAttemptJobs
         | Operation::JobLog
         | Operation::Compare
+        | Operation::ListCommits
+        | Operation::CommitPulls
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns
         | Operation::Unknown => &[],

@@ -28,6 +28,8 @@ operations! {
     MergeRequest "gitlab.merge_request";
     JobTrace "gitlab.job_trace";
     ListCommits "gitlab.list_commits";
+    GetCommit "gitlab.get_commit";
+    CommitRequests "gitlab.commit_merge_requests";
     Unknown "gitlab.unknown";
 }
 
@@ -52,6 +54,8 @@ impl Operation {
             | Self::MergeRequest
             | Self::JobTrace
             | Self::ListCommits
+            | Self::GetCommit
+            | Self::CommitRequests
             | Self::ListEvents => &["api", "read_api"],
             Self::CreateHook
             | Self::UpdateHook
@@ -88,6 +92,10 @@ impl Operation {
             ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
             ("GET", ["projects", _, "jobs", _, "trace"]) => Self::JobTrace,
             ("GET", ["projects", _, "repository", "commits"]) => Self::ListCommits,
+            ("GET", ["projects", _, "repository", "commits", _]) => Self::GetCommit,
+            ("GET", ["projects", _, "repository", "commits", _, "merge_requests"]) => {
+                Self::CommitRequests
+            }
             _ => Self::Unknown,
         }
     }

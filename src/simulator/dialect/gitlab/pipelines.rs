@@ -2,6 +2,7 @@
 
 use super::answer::{error, page};
 use super::asked::Asked;
+use super::code;
 use super::operation::Operation;
 use crate::simulator::dialect::answer::{Answer, ok, text, value_of};
 use crate::simulator::payload::gitlab::api_time;
@@ -23,8 +24,8 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
     if asked.operation == Operation::ListPipelines {
         return list(state, of, asked.query, &format!("{base}/pipelines"));
     }
-    if asked.operation == Operation::ListCommits {
-        return commits(asked.query, &format!("{base}/repository/commits"));
+    if let Some(answer) = code::act(of, asked, &base) {
+        return answer;
     }
     if asked.operation == Operation::JobTrace {
         let mut builds = of.pipelines.values().flat_map(|p| &p.builds);
@@ -173,27 +174,6 @@ fn bridges(state: &State, of: &Project, parent: &Pipeline) -> Vec<Value> {
         })
     };
     started.map(shown).collect()
-}
-
-/// The commits of a range of revisions, the latest first. The history is a line: each commit
-/// follows the one whose number is one less. Known from GitLab's documentation, "Commits API".
-fn commits(query: &str, url: &str) -> Answer {
-    let range = value_of(query, "ref_name").unwrap_or_default();
-    let number = |sha: &str| u64::from_str_radix(sha.trim_start_matches('0'), 16).ok();
-    let pair = range.split_once("..");
-    let pair = pair.and_then(|(base, head)| Some((number(base)?, number(head)?)));
-    let Some((base, head)) = pair else {
-        return error(404, "404 Not Found");
-    };
-    let shown = |number: u64| {
-        json!({
-            "id": format!("{number:040x}"), "short_id": format!("{number:08x}"),
-            "title": format!("Change {number}"),
-            "message": format!("Change {number}\n\nFor a reason."), "author_name": "Ann",
-            "author_email": "ann@example.org",
-        })
-    };
-    page((base + 1..=head).rev().map(shown).collect(), query, url)
 }
 
 fn merge_request(of: &Project, pipeline: &Pipeline) -> Value {
