@@ -15,6 +15,7 @@ use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::time::Clock;
+use crate::explain::{self, Explainer};
 use crate::ledger::{self, Reconciler};
 use crate::notify::{self, Outbound, Sinks};
 use crate::outbox::{self, Notifier, Tools};
@@ -35,6 +36,7 @@ pub struct App {
     actors: Actors,
     reconciler: Reconciler,
     notifier: Notifier,
+    explainer: Explainer,
     servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
@@ -87,6 +89,10 @@ impl App {
         let notifier = notifier(&config, &actors.tools().0)?;
         notifier.reseal().await?;
         notifier.start();
+        let explaining = explain::Settings {
+            log_excerpts: config.log_excerpts,
+        };
+        let explainer = Explainer::start(actors.tools(), explaining);
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
@@ -112,6 +118,7 @@ impl App {
             actors,
             reconciler,
             notifier,
+            explainer,
             servers,
             address,
             counting,
@@ -140,6 +147,7 @@ impl App {
             server.stop().await;
         }
         self.notifier.stop();
+        self.explainer.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.counting.stop();
@@ -236,6 +244,7 @@ fn api_settings(config: &Config) -> api::Settings {
         write_deadline: config.limits.write_deadline,
         incidents: config.rules.clone(),
         notify_delay: config.sinks.delay,
+        log_excerpts: config.log_excerpts,
         quotas: quotas(&config.limits),
         answer_bytes_max: config.limits.answer_bytes,
         ..api::Settings::default()

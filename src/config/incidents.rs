@@ -12,6 +12,7 @@ pub(super) struct Incidents {
     failing_conclusions: Vec<String>,
     branches: Vec<String>,
     ignored_branches: Vec<String>,
+    pub(super) log_excerpts: bool,
 }
 
 impl Incidents {
