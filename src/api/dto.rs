@@ -37,6 +37,7 @@ mod notification;
 mod operation;
 mod signin;
 mod stats;
+mod timeline;
 
 pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Pace, Removal, RemovedUser, Repository, Token,
@@ -62,3 +63,4 @@ pub use notification::{AddedSink, Notification, Sink, TestedSink};
 pub use operation::{Operated, Operation, Plan, PlanItem, Planned};
 pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
+pub use timeline::{Timeline, TimelineEntry};

@@ -26,4 +26,5 @@ mod resources;
 mod secrets;
 mod signin;
 mod stage;
+mod tended;
 mod wire;

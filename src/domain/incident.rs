@@ -4,11 +4,14 @@ use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
 use super::repo::{FullName, Instance, InstanceId};
 use super::run::{FailedJob, Family};
 use super::time::Timestamp;
+use care::Care;
 use track::TrackKey;
 
+pub mod care;
 pub mod ci;
 pub mod health;
 pub mod life;
+pub mod timeline;
 pub mod track;
 
 named! {
@@ -120,6 +123,10 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// How it was resolved.
     pub resolution: Option<Resolution>,
+    /// Whether the commit that had failed passed: then nothing was changed to resolve it.
+    pub is_flaky: bool,
+    /// What people did with it.
+    pub care: Care,
 }
 
 /// What a provider's outage affects.

@@ -1,12 +1,13 @@
 //! Planning: from incidents that stand otherwise than they were last announced to notifications.
 
+use super::outcome::postponed;
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::plan::{Plan, plan};
 use crate::domain::notification::{
-    Announced, Notification, NotificationKind, NotificationState, Thread,
+    Announced, Notification, NotificationKind, NotificationState, Thread, retry,
 };
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use futures_util::future::join_all;
@@ -50,13 +51,20 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     let sinks = store.sinks_of(incident.owner).await?;
     let threads = store.threads(id).await?;
     let planned = plan(&incident, announced.as_ref(), &sinks, &threads);
-    let reached = match &planned.notify {
+    let mut reached = match &planned.notify {
         Some((_, sinks)) => sinks.clone(),
         None => Vec::new(),
     };
-    let changes = changes(room, &incident, planned, &threads);
+    let was_muted = announced.and_then(|announced| announced.standing.muted_until);
+    let mut batch = Batch::of(changes(room, &incident, planned, &threads));
+    if was_muted != incident.care.muted_until {
+        for thread in &threads {
+            release(room, &incident, thread, &mut batch).await?;
+            reached.push(thread.sink);
+        }
+    }
     let guard = Guard::SameIncident(Box::new(incident));
-    match store.commit(Batch::of(changes).guarded_by(guard)).await {
+    match store.commit(batch.guarded_by(guard)).await {
         Ok(()) => Ok(reached),
         // It has changed meanwhile, and is still on the list.
         Err(CommitError::Conflict(Conflict::Changed)) => {
@@ -65,6 +73,31 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The mute of an incident was changed: what waits about it at a sink is due when it would be
+/// otherwise, and its sender looks at it then.
+async fn release(
+    room: &Room,
+    incident: &Incident,
+    thread: &Thread,
+    batch: &mut Batch,
+) -> Result<(), Trouble> {
+    let now = room.tools.now();
+    let store = &room.tools.store;
+    let held = store.notifications_waiting(incident.id, thread.sink);
+    for it in held.await? {
+        let delayed = it.planned_at.plus(room.settings.delay);
+        let due_at = match incident.muted_until(now) {
+            Some(until) => retry::held(until, now),
+            None if it.kind.opens() && it.tries == 0 => now.max(delayed),
+            None => now,
+        };
+        batch.changes.push(postponed(&it, due_at));
+        // Its sender may have changed it meanwhile.
+        batch.guards.push(Guard::SameNotification(Box::new(it)));
+    }
+    Ok(())
 }
 
 fn changes(room: &Room, incident: &Incident, plan: Plan, threads: &[Thread]) -> Vec<Change> {

@@ -5,11 +5,12 @@ use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::SinkId;
+use crate::domain::incident::Incident;
 use crate::domain::notification::choose::{Choice, choose};
 use crate::domain::notification::{DropReason, Notification, NotificationState, Thread, retry};
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
-use crate::store::{Batch, Change};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use crate::telemetry::may_log;
 use futures_util::FutureExt;
 use std::collections::BTreeSet;
@@ -157,6 +158,24 @@ async fn drop_all(room: &Room, all: &[Notification], why: DropReason) -> Result<
         .map_err(Trouble::Commit)
 }
 
+/// Has what waits about a muted incident wait until the mute ends. An incident that has changed
+/// meanwhile may not be muted any more.
+async fn hold(
+    room: &Room,
+    incident: Incident,
+    waiting: &[Notification],
+    until: Timestamp,
+) -> Result<Step, Trouble> {
+    let due_at = retry::held(until, room.tools.now());
+    let held = waiting.iter().map(|it| outcome::postponed(it, due_at));
+    let guard = Guard::SameIncident(Box::new(incident));
+    let batch = Batch::of(held.collect()).guarded_by(guard);
+    match room.tools.store.commit(batch).await {
+        Ok(()) | Err(CommitError::Conflict(Conflict::Changed)) => Ok(Step::Again),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
 /// `None` when nothing can be decided yet.
 async fn consider(
@@ -182,9 +201,15 @@ async fn consider(
         thread.shown,
         sink.wants,
         &waiting,
+        room.tools.now(),
     );
     if choice == Choice::default() {
         return Ok(None);
+    }
+    if let Some(until) = choice.muted_until
+        && let Some(incident) = incident
+    {
+        return hold(room, incident, &waiting, until).await.map(Some);
     }
     let find = |id| waiting.iter().find(|it| it.id == id);
     let dropped = choice.dropped.iter();

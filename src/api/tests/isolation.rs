@@ -63,6 +63,9 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         Operation::AddSink => {
             r#"{"name":"chat","kind":"webhook","url":"https://127.0.0.1:9/x"}"#.into()
         }
+        Operation::Assign => r#"{"user":null}"#.into(),
+        Operation::Mute => r#"{"for":"4h"}"#.into(),
+        Operation::AddNote => r#"{"text":"known"}"#.into(),
         Operation::PatchCredential => r#"{"is_shared":true}"#.into(),
         Operation::AddUser => r#"{"name":"new"}"#.into(),
         Operation::Receive
@@ -117,6 +120,11 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::GetIncident
         | O::Acknowledge
         | O::Resolve
+        | O::Assign
+        | O::Mute
+        | O::Unmute
+        | O::AddNote
+        | O::GetTimeline
         | O::GetSink
         | O::PatchSink
         | O::TestSink

@@ -20,6 +20,8 @@ pub struct Choice {
     pub next: Option<(NotificationId, Timestamp)>,
     /// What the sink counts as showing from now on, without a call.
     pub shown: Option<Shown>,
+    /// Nothing is decided before this time: the incident is muted.
+    pub muted_until: Option<Timestamp>,
 }
 
 impl Choice {
@@ -36,24 +38,33 @@ impl Choice {
         Self {
             dropped: others.map(|it| (it.id, DropReason::Superseded)).collect(),
             next: chosen.due_at().map(|at| (chosen.id, at)),
-            shown: None,
+            ..Self::default()
         }
     }
 }
 
 /// What to do about `waiting`: the notifications of an incident that wait for one sink, oldest
 /// first. `shown` is what the sink shows of it. The incident is `None` when it is not stored any
-/// more. The choice is empty while its news is not planned yet.
+/// more. The choice is empty while its news is not planned yet. While the incident is muted nothing
+/// is sent; when the mute ends, what is decided is what still matters then.
 pub fn choose(
     incident: Option<&Incident>,
     announced: Option<&Announced>,
     shown: Shown,
     wants: Wants,
     waiting: &[Notification],
+    now: Timestamp,
 ) -> Choice {
     let Some(incident) = incident else {
         return Choice::drop_all(waiting, DropReason::IncidentGone);
     };
+    let muted_until = incident.muted_until(now);
+    if muted_until.is_some() {
+        return Choice {
+            muted_until,
+            ..Choice::default()
+        };
+    }
     // Nothing else is known to be safe: the sink may show it, or not.
     if let Some(unsure) = waiting.iter().find(|it| it.is_unsure()) {
         return Choice {

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 const SINK: SinkId = SinkId::from_u128(1);
 const INCIDENT: IncidentId = IncidentId::from_u128(1);
 const NOW: Timestamp = Timestamp(100);
+const MUTED_UNTIL: Timestamp = Timestamp(200);
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +24,9 @@ enum Step {
     Resolve,
     Worsen,
     Ease,
+    /// The owner mutes it, or ends that.
+    Mute,
+    Unmute,
     /// The planner looks.
     Plan,
     /// The sender looks, and the sink answers so.
@@ -114,7 +118,17 @@ impl World {
             thread.shown,
             self.sink.wants,
             &waiting,
+            NOW,
         );
+        if self.is_muted() {
+            let muted_until = Some(MUTED_UNTIL);
+            let held = Choice {
+                muted_until,
+                ..Choice::default()
+            };
+            assert_eq!(choice, held);
+            return false;
+        }
         let is_decided = choice != Choice::default();
         for (id, why) in choice.dropped {
             self.set(id, NotificationState::Dropped { at: NOW, why });
@@ -167,12 +181,19 @@ impl World {
             Step::Resolve => self.incident.status = IncidentStatus::Resolved,
             Step::Worsen => self.incident.severity = Severity::Critical,
             Step::Ease => self.incident.severity = Severity::Warning,
+            Step::Mute => self.incident.care.muted_until = Some(MUTED_UNTIL),
+            Step::Unmute => self.incident.care.muted_until = None,
             Step::Plan => self.plan(),
             Step::Send(answer) => drop(self.send(answer)),
         }
     }
 
+    fn is_muted(&self) -> bool {
+        self.incident.muted_until(NOW).is_some()
+    }
+
     fn settle(&mut self) {
+        self.incident.care.muted_until = None;
         self.plan();
         while self.send(Answer::Accepted) {}
     }
@@ -206,6 +227,8 @@ fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Resolve),
         Just(Step::Worsen),
         Just(Step::Ease),
+        Just(Step::Mute),
+        Just(Step::Unmute),
         Just(Step::Plan),
         Just(Step::Plan),
         proptest::sample::select(answers).prop_map(Step::Send),
@@ -227,8 +250,10 @@ proptest! {
     ) {
         let mut world = World::new(WANTS_ALL);
         for step in steps {
+            let (was_muted, before) = (world.is_muted(), world.heard.len());
             world.act(step);
             world.check_order();
+            prop_assert!(!was_muted || world.heard.len() == before, "it is muted");
         }
         world.settle();
         world.check_order();
@@ -294,6 +319,36 @@ fn an_incident_that_is_resolved_within_the_delay_is_never_sent() {
             .all(|it| *it == NotificationState::Dropped { at: NOW, why })
     );
     assert_eq!(states.count(), 2);
+}
+
+#[test]
+fn what_changed_during_a_mute_is_sent_after_it_if_it_still_matters() {
+    let mut world = World::new(WANTS_ALL);
+    for step in [Step::Open, Step::Mute, Step::Plan] {
+        world.act(step);
+    }
+    world.act(Step::Send(Answer::Accepted));
+    assert_eq!(world.heard, []);
+    // It is still open when the mute ends: by time, and not because a user has changed it.
+    world.incident.care.muted_until = Some(NOW);
+    world.act(Step::Send(Answer::Accepted));
+    assert_eq!(world.shows(), Some(NotificationKind::Opened));
+    // Resolved and opened again: the sink shows what is.
+    for step in [
+        Step::Mute,
+        Step::Resolve,
+        Step::Plan,
+        Step::Open,
+        Step::Plan,
+    ] {
+        world.act(step);
+        world.act(Step::Send(Answer::Accepted));
+    }
+    assert_eq!(world.heard.len(), 1);
+    world.act(Step::Resolve);
+    world.settle();
+    assert_eq!(world.shows(), Some(NotificationKind::Resolved));
+    assert_eq!(world.heard.len(), 2, "{:?}", world.heard);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The frozen mirrors of sinks, notifications, and what was announced of incidents.
 
-use super::codec::Record;
-use super::wire::{Wire, codes, mirror, mirror_enum};
+use super::codec::{Record, second_versions};
+use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Severity;
 use crate::domain::notification::{
@@ -70,8 +70,36 @@ mirror!(ThreadV1 of Thread {
     shown: Shown,
     message: Option<String>,
 });
-mirror!(StandingV1 of Standing { is_resolved: bool, severity: Severity });
-mirror!(AnnouncedV1 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+mirror!(StandingV2 of Standing {
+    is_resolved: bool,
+    severity: Severity,
+    muted_until: Option<Timestamp>,
+});
+frozen!(StandingV1 {
+    is_resolved: bool,
+    severity: u8
+});
+frozen!(AnnouncedV1 {
+    incident: u128,
+    standing: StandingV1,
+    episode: u32
+});
+mirror!(AnnouncedV2 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+
+/// Incidents could not be muted.
+fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
+    Announced::from_wire(AnnouncedV2 {
+        incident: v1.incident,
+        standing: StandingV2 {
+            is_resolved: v1.standing.is_resolved,
+            severity: v1.standing.severity,
+            muted_until: None,
+        },
+        episode: v1.episode,
+    })
+}
+
+second_versions! { Announced = "announced incident" from unmuted }
 
 /// Kinds of records that have one version.
 macro_rules! first_versions {
@@ -86,7 +114,6 @@ first_versions!(
     Sink = "sink",
     Notification = "notification",
     Thread = "message about an incident",
-    Announced = "announced incident",
 );
 
 #[cfg(test)]
@@ -144,6 +171,7 @@ mod tests {
         let standing = Standing {
             is_resolved: true,
             severity: Severity::Critical,
+            muted_until: Some(at),
         };
         round(vec![Announced {
             incident: IncidentId::from_u128(4),
