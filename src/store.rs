@@ -342,9 +342,13 @@ pub trait Read: Send + Sync {
     fn threads(&self, incident: IncidentId) -> Reading<'_, Vec<Thread>>;
     /// The standing with which an incident was last announced.
     fn announced(&self, incident: IncidentId) -> Reading<'_, Option<Announced>>;
-    /// The incidents that stand otherwise than they were last announced, oldest first, at most
-    /// `limit`.
-    fn incidents_unannounced(&self, limit: usize) -> Reading<'_, Vec<IncidentId>>;
+    /// The incidents after this one that stand otherwise than they were last announced, oldest
+    /// first, at most `limit`.
+    fn incidents_unannounced(
+        &self,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Reading<'_, Vec<IncidentId>>;
     /// Changes whenever an incident is added to that list, and at times when none is.
     fn incident_news(&self) -> watch::Receiver<u64>;
 

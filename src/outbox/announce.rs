@@ -20,23 +20,30 @@ pub(super) const PAGE: usize = 100;
 pub(super) struct Round {
     /// The sinks that got notifications, also if others could not be planned.
     pub(super) reached: BTreeSet<SinkId>,
-    /// Whether there were as many incidents as are planned for at a time; or trouble with one.
-    pub(super) is_full: Result<bool, Trouble>,
+    /// Trouble with one of them.
+    pub(super) trouble: Option<Trouble>,
+    /// The last of them, if more may follow.
+    pub(super) last: Option<IncidentId>,
 }
 
-/// Plans for some incidents.
-pub(super) async fn announce(room: &Room) -> Result<Round, Trouble> {
-    let ids = room.tools.store.incidents_unannounced(PAGE).await?;
-    let mut is_full = Ok(ids.len() == PAGE);
+/// Plans for some incidents after this one: what cannot be planned keeps no others from it.
+pub(super) async fn announce(room: &Room, after: Option<IncidentId>) -> Result<Round, Trouble> {
+    let store = &room.tools.store;
+    let ids = store.incidents_unannounced(after, PAGE).await?;
+    let last = ids.last().copied().filter(|_| ids.len() == PAGE);
     let planned = join_all(ids.into_iter().map(|id| announce_one(room, id))).await;
-    let mut reached = BTreeSet::new();
+    let (mut reached, mut trouble) = (BTreeSet::new(), None);
     for one in planned {
         match one {
             Ok(sinks) => reached.extend(sinks),
-            Err(trouble) => is_full = Err(trouble),
+            Err(error) => trouble = Some(error),
         }
     }
-    Ok(Round { reached, is_full })
+    Ok(Round {
+        reached,
+        trouble,
+        last,
+    })
 }
 
 async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Trouble> {

@@ -72,13 +72,16 @@ impl Worker {
             }
             self.has_begun = true;
         }
+        let (mut after, mut trouble) = (None, None);
         loop {
-            let round = announce(&self.room).await?;
+            let round = announce(&self.room, after).await?;
             for sink in round.reached {
                 self.wake(sink);
             }
-            if !round.is_full? {
-                return Ok(());
+            trouble = round.trouble.or(trouble);
+            after = round.last;
+            if after.is_none() {
+                return trouble.map_or(Ok(()), Err);
             }
         }
     }

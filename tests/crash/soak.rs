@@ -255,8 +255,8 @@ fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
         missing = sent.iter().filter(is_missing).cloned().collect();
         missing.is_empty() || Instant::now() > deadline
     });
-    let gaps = || (stage.get("stats"), stage.get("gaps"));
-    assert!(missing.is_empty(), "{missing:?}; {:?}", gaps());
+    let account = || (stage.get("connections"), stage.end_of_log());
+    assert!(missing.is_empty(), "{missing:?}; {:#?}", account());
     let twice: Vec<_> = seen
         .theirs
         .iter()

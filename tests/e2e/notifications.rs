@@ -185,6 +185,40 @@ fn a_sink_that_fails_gets_the_same_message_again_and_one_that_is_gone_is_disable
     });
 }
 
+/// Each run on a branch of its own fails, while another sink accepts connections and never answers.
+#[test]
+fn a_failure_reaches_its_sink_within_half_a_second_also_beside_one_that_hangs() {
+    const RUNS: u64 = 200;
+    let (receiver, hangs) = (Receiver::start(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let mut stage = stage(&receiver);
+    let silent = hangs.local_addr().unwrap();
+    let allowed = format!("{},{silent}", receiver.address);
+    stage.set("HOOKHERD__SINKS__ALLOW", &allowed);
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    add(&stage, &ann, &receiver);
+    let url = format!("http://{silent}/");
+    let body = json!({ "kind": "webhook", "name": "hangs", "url": url });
+    stage.ask_in_secret(&ann, "POST sinks", Some(&body.to_string()));
+    let mut took: Vec<Duration> = (1..=RUNS)
+        .map(|number| {
+            let begun = Instant::now();
+            let spec = RunSpec {
+                branch: format!("topic-{number}"),
+                ..RunSpec::new(number, "failure")
+            };
+            stage.simulator.github().play_run(REPOSITORY, &spec);
+            let of_run = usize::try_from(number).unwrap();
+            wait_for(&stage, &receiver, of_run)[of_run - 1].at - begun
+        })
+        .collect();
+    took.sort_unstable();
+    let (median, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    println!("from the failure to the message: {median:?}, p99 {p99:?}");
+    assert!(p99 < Duration::from_millis(500), "{took:?}");
+    assert!(hangs.accept().is_ok(), "the other was called");
+}
+
 #[test]
 fn a_user_works_with_sinks_and_notifications_by_commands_alone() {
     let receiver = Receiver::start();

@@ -25,6 +25,18 @@ fn announces(change: &Change, id: u128) -> bool {
     matches!(change, Change::PutAnnounced(it) if is_it(it))
 }
 
+/// More of them than are planned for at a time.
+#[tokio::test(start_paused = true)]
+async fn incidents_that_cannot_be_planned_keep_no_others_from_it() {
+    let world = World::new().await;
+    let is_one = |change: &Change| (0..250).any(|id| announces(change, id));
+    world.store.breaks(0, Fault::Refuse, is_one);
+    for n in 0..=250 {
+        world.open(n).await;
+    }
+    world.until(|world| world.states() == ["sent"]).await;
+}
+
 /// A maintenance page that asks for a moment, and one that asks for none.
 #[tokio::test(start_paused = true)]
 async fn a_sink_that_asks_for_short_waits_for_hours_loses_nothing_and_is_not_flooded() {

@@ -189,7 +189,7 @@ impl<S: Indexed> Read for S {
         thread(incident: IncidentId, sink: SinkId) -> Option<Thread>;
         threads(incident: IncidentId) -> Vec<Thread>;
         announced(incident: IncidentId) -> Option<Announced>;
-        incidents_unannounced(limit: usize) -> Vec<IncidentId>;
+        incidents_unannounced(after: Option<IncidentId>, limit: usize) -> Vec<IncidentId>;
     }
 
     walked! {

@@ -264,9 +264,13 @@ impl<K: Kv> Index<K> {
         self.record(&announced_key(incident))
     }
 
-    pub(super) fn incidents_unannounced(&self, limit: usize) -> Result<Vec<IncidentId>, ReadError> {
+    pub(super) fn incidents_unannounced(
+        &self,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<Vec<IncidentId>, ReadError> {
         let list = Key::of(Kind::IncidentUnannounced);
-        let ids = self.ids(&list, None, false, limit)?;
+        let ids = self.ids(&list, after.map(|it| it.as_u128()), false, limit)?;
         Ok(ids.into_iter().map(IncidentId::from_u128).collect())
     }
 }

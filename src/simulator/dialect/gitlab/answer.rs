@@ -88,6 +88,16 @@ pub(super) fn moved(url: &str) -> Answer {
 
 /// A page of a list, with what leads to its neighbours.
 pub(super) fn page(all: Vec<Value>, query: &str, url: &str) -> Answer {
+    page_of(all, |item| item, query, url)
+}
+
+/// The same, where only what is on the page is written as JSON: a list may be long.
+pub(super) fn page_of<T>(
+    all: Vec<T>,
+    written: impl Fn(T) -> Value,
+    query: &str,
+    url: &str,
+) -> Answer {
     let per_page = number(query, "per_page").unwrap_or(PER_PAGE.0);
     let per_page = per_page.clamp(1, PER_PAGE.1);
     let page = number(query, "page").unwrap_or(1).max(1);
@@ -97,6 +107,7 @@ pub(super) fn page(all: Vec<Value>, query: &str, url: &str) -> Answer {
         .into_iter()
         .skip((page - 1) * per_page)
         .take(per_page)
+        .map(written)
         .collect();
     let next = (page < pages).then_some(page + 1);
     let previous = (page > 1).then(|| (page - 1).min(pages));

@@ -1,6 +1,6 @@
 //! The log of a hook, and sending once more what stands in it.
 
-use super::answer::{error, page, refused, too_often};
+use super::answer::{error, page_of, refused, too_often};
 use super::asked::{Asked, Step};
 use crate::simulator::dialect::answer::{Answer, number, ok, value_of};
 use crate::simulator::state::gitlab::{Alert, Attempt, Hook, State};
@@ -49,15 +49,10 @@ pub(super) fn list(state: &State, project: u64, hook: &Hook, asked: &Asked<'_>) 
     let wanted = value_of(asked.query, "status").unwrap_or_default();
     let wanted: Vec<&str> = wanted.split(',').filter(|word| !word.is_empty()).collect();
     let fits = |a: &&Attempt| wanted.is_empty() || wanted.iter().any(|word| is_wanted(a, word));
-    let all = state
-        .log(hook.id)
-        .into_iter()
-        .filter(fits)
-        .map(item)
-        .collect();
+    let all = state.log(hook.id).into_iter().filter(fits).collect();
     let base = state.ground.url();
     let url = format!("{base}/api/v4/projects/{project}/hooks/{}/events", hook.id);
-    page(all, asked.query, &url)
+    page_of(all, item, asked.query, &url)
 }
 
 /// Sends what the log kept, which need not be what was sent.

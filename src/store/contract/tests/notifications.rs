@@ -49,7 +49,7 @@ pub(in crate::store) fn an_incident_is_listed_while_it_stands_otherwise_than_ann
     subject: &impl Subject,
 ) {
     let store = subject.store();
-    let listed = || wait(store.incidents_unannounced(10)).unwrap();
+    let listed = || wait(store.incidents_unannounced(None, 10)).unwrap();
     let mut news = store.incident_news();
     let seen = *news.borrow_and_update();
     let (first, over) = (open(1), incident(2, 1, IncidentStatus::Resolved));
@@ -79,7 +79,12 @@ pub(in crate::store) fn an_incident_is_listed_while_it_stands_otherwise_than_ann
     put(store, vec![put_incident(&resolved), put_incident(&open(3))]);
     let third = IncidentId::from_u128(3);
     assert_eq!(listed(), [first.id, third]);
-    assert_eq!(wait(store.incidents_unannounced(1)).unwrap(), [first.id]);
+    let page = |after| wait(store.incidents_unannounced(after, 1)).unwrap();
+    assert_eq!(
+        (page(None), page(Some(first.id))),
+        (vec![first.id], vec![third])
+    );
+    assert_eq!(page(Some(third)), []);
     put(store, vec![announced(&resolved), announced(&open(3))]);
     assert_eq!(listed(), []);
     let found = wait(store.announced(third)).unwrap();
@@ -250,6 +255,6 @@ pub(in crate::store) fn a_forgotten_incident_takes_what_was_announced_of_it_alon
     let found = wait(store.thread(two.id, CHAT)).unwrap();
     assert_eq!(found, Some(thread(&two)));
     put(store, vec![Change::ForgetIncident(two.id)]);
-    assert_eq!(wait(store.incidents_unannounced(9)).unwrap(), []);
+    assert_eq!(wait(store.incidents_unannounced(None, 9)).unwrap(), []);
     assert_eq!(wait(store.sinks_with_notifications()).unwrap(), []);
 }
