@@ -22,7 +22,7 @@ pub(super) mod repositories;
 pub(super) mod runs;
 pub(super) mod sinks;
 pub(super) mod stats;
-pub(super) mod tending;
+pub(super) mod tended_incidents;
 pub(super) mod tokens;
 pub(super) mod users;
 pub(super) mod webhooks;

@@ -9,8 +9,8 @@ use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
     backup, commands, connections, credentials, deliveries, docs, gaps, health, history, hooks,
-    incidents, notifications, oauth, operations, repositories, runs, sinks, stats, tending, tokens,
-    users, webhooks,
+    incidents, notifications, oauth, operations, repositories, runs, sinks, stats,
+    tended_incidents, tokens, users, webhooks,
 };
 use super::scope::Shared;
 use actix_web::body::BoxBody;
@@ -155,11 +155,11 @@ routes! {
     GetIncident = GET "/api/v2/incidents/{id}" User incidents::one;
     Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
     Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
-    Assign = POST "/api/v2/incidents/{id}/assign" User tending::assign [InvalidField, NotNow];
-    Mute = POST "/api/v2/incidents/{id}/mute" User tending::mute [InvalidField, NotNow];
-    Unmute = POST "/api/v2/incidents/{id}/unmute" User tending::unmute [NotNow];
-    AddNote = POST "/api/v2/incidents/{id}/notes" User tending::note [InvalidField, NotNow];
-    GetTimeline = GET "/api/v2/incidents/{id}/timeline" User tending::list;
+    Assign = POST "/api/v2/incidents/{id}/assign" User tended_incidents::assign [InvalidField, NotNow];
+    Mute = POST "/api/v2/incidents/{id}/mute" User tended_incidents::mute [InvalidField, NotNow];
+    Unmute = POST "/api/v2/incidents/{id}/unmute" User tended_incidents::unmute [NotNow];
+    AddNote = POST "/api/v2/incidents/{id}/notes" User tended_incidents::note [InvalidField, NotNow];
+    GetTimeline = GET "/api/v2/incidents/{id}/timeline" User tended_incidents::list;
     AddSink = POST "/api/v2/sinks" User sinks::create
         [InvalidField, SinkUnfit, QuotaReached, NotNow];
     ListSinks = GET "/api/v2/sinks" User sinks::list;

@@ -162,13 +162,13 @@ async fn drop_all(room: &Room, all: &[Notification], why: DropReason) -> Result<
 /// meanwhile may not be muted any more.
 async fn hold(
     room: &Room,
-    incident: Incident,
+    incident: &Incident,
     waiting: &[Notification],
     until: Timestamp,
 ) -> Result<Step, Trouble> {
     let due_at = retry::held(until, room.tools.now());
     let held = waiting.iter().map(|it| outcome::postponed(it, due_at));
-    let guard = Guard::SameIncident(Box::new(incident));
+    let guard = Guard::SameIncident(Box::new(incident.clone()));
     let batch = Batch::of(held.collect()).guarded_by(guard);
     match room.tools.store.commit(batch).await {
         Ok(()) | Err(CommitError::Conflict(Conflict::Changed)) => Ok(Step::Again),
@@ -206,9 +206,7 @@ async fn consider(
     if choice == Choice::default() {
         return Ok(None);
     }
-    if let Some(until) = choice.muted_until
-        && let Some(incident) = incident
-    {
+    if let Some((incident, until)) = incident.as_ref().zip(choice.muted_until) {
         return hold(room, incident, &waiting, until).await.map(Some);
     }
     let find = |id| waiting.iter().find(|it| it.id == id);

@@ -180,16 +180,7 @@ impl Turn {
                 };
                 Ok((Some(Input::SettingsChanged), edit))
             }
-            CommandKind::Disconnect { delete_hook } => {
-                let subject = Subject::Connection(self.id);
-                let unresolved = self.services.ports.store.unresolved_incidents(subject);
-                let (why, now) = (Resolution::Disconnected, self.services.ports.now());
-                let resolved = health::resolve_all(unresolved.await?, why, now);
-                let edit =
-                    Edit::of(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
-                let desired = Desired::Removed { delete_hook };
-                Ok((Some(Input::DesiredChanged(desired)), edit))
-            }
+            CommandKind::Disconnect { delete_hook } => self.disconnect(delete_hook).await,
             CommandKind::Check => {
                 // The user may have granted a right meanwhile: every credential counts again.
                 let edit = Edit {
@@ -225,6 +216,17 @@ impl Turn {
             }
             CommandKind::Reconcile => Ok((None, self.reconcile())),
         }
+    }
+
+    /// Disconnects: what is unresolved ends.
+    async fn disconnect(&self, delete_hook: bool) -> Result<(Option<Input>, Edit), CommandError> {
+        let subject = Subject::Connection(self.id);
+        let unresolved = self.services.ports.store.unresolved_incidents(subject);
+        let (why, now) = (Resolution::Disconnected, self.services.ports.now());
+        let resolved = health::resolve_all(unresolved.await?, why, now);
+        let edit = Edit::of(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
+        let desired = Desired::Removed { delete_hook };
+        Ok((Some(Input::DesiredChanged(desired)), edit))
     }
 
     fn reconcile(&self) -> Edit {

@@ -88,8 +88,8 @@ impl Track {
         group
     }
 
-    /// The failures of `incident` that are stored, in order of attempts, each with its run. One that
-    /// was reported several times is there once.
+    /// The failures of `incident` that are stored, in order of attempts, each with its run. One
+    /// that was reported several times is there once.
     pub fn failures_of(&self, incident: IncidentId) -> Vec<(End, RunId)> {
         let mut failures = Vec::new();
         let mut last: Option<End> = None;

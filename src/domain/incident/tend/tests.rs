@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::domain::id::{ConnectionId, IncidentId};
+use crate::domain::incident::Resolution;
+use crate::domain::incident::care::LOG_MAX;
 use crate::domain::samples;
 
 const ANN: UserId = samples::ANN;
