@@ -45,7 +45,7 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
     if operation == Operation::RemoveCredential {
         path += "?force=true";
     }
-    let credential = api.credential;
+    let (credential, id) = (api.credential, api.connection.id);
     let body = match operation {
         Operation::AddCredential => r#"{"provider":"github","token":"ghp_x"}"#.into(),
         Operation::Connect => {
@@ -53,7 +53,6 @@ pub(super) fn request(operation: Operation, api: &Stage) -> (String, Option<Stri
         }
         Operation::PatchConnection | Operation::PatchSink => r#"{"is_enabled":false}"#.into(),
         Operation::Bulk => {
-            let id = api.connection.id;
             format!(r#"{{"action":"pause","select":{{"ids":["{id}"]}}}}"#)
         }
         Operation::RemoveHook | Operation::AdoptHook => format!(

@@ -88,14 +88,19 @@ mirror!(AnnouncedV2 of Announced { incident: IncidentId, standing: Standing, epi
 
 /// Incidents could not be muted.
 fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
+    let AnnouncedV1 {
+        incident,
+        standing,
+        episode,
+    } = v1;
     Announced::from_wire(AnnouncedV2 {
-        incident: v1.incident,
+        incident,
         standing: StandingV2 {
-            is_resolved: v1.standing.is_resolved,
-            severity: v1.standing.severity,
+            is_resolved: standing.is_resolved,
+            severity: standing.severity,
             muted_until: None,
         },
-        episode: v1.episode,
+        episode,
     })
 }
 
