@@ -38,6 +38,7 @@ use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, IncidentId, OperationId, OwnerId, UserId,
 };
 use crate::domain::incident::Subject;
+use crate::domain::incident::care::Act;
 use crate::domain::operation::Operation;
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::{Intervals, Pace};
@@ -319,18 +320,15 @@ impl Connections for Actors {
         Box::pin(self.share_credential_now(id, is_shared))
     }
 
-    fn acknowledge(
+    fn act(
         &self,
         subject: Subject,
         incident: IncidentId,
+        act: Act,
+        by: UserId,
     ) -> Answering<'_, (), CommandError> {
         let pool = &self.services.pool;
-        Box::pin(async move { Ok(pool.acknowledge(subject, incident).await?) })
-    }
-
-    fn resolve(&self, subject: Subject, incident: IncidentId) -> Answering<'_, (), CommandError> {
-        let pool = &self.services.pool;
-        Box::pin(async move { Ok(pool.resolve(subject, incident).await?) })
+        Box::pin(async move { Ok(pool.act(subject, incident, &act, by).await?) })
     }
 
     fn pace(&self, credential: CredentialId) -> Pace {

@@ -9,6 +9,7 @@ use crate::domain::event::Decoded;
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, IncidentId, OperationId, OwnerId, UserId,
 };
+use crate::domain::incident::care::Act;
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::lifecycle::Failure;
 use crate::domain::operation::{Action, Item, Operation, Selection};
@@ -390,15 +391,14 @@ pub trait Connections: Send + Sync + 'static {
         is_shared: bool,
     ) -> Answering<'_, Credential, CommandError>;
 
-    /// Acknowledges the incident of a credential, or about an outage.
-    fn acknowledge(
+    /// Does with the incident of a credential, or about an outage, what a user wants.
+    fn act(
         &self,
         subject: Subject,
         incident: IncidentId,
+        act: Act,
+        by: UserId,
     ) -> Answering<'_, (), CommandError>;
-
-    /// Resolves the incident of a credential, or about an outage.
-    fn resolve(&self, subject: Subject, incident: IncidentId) -> Answering<'_, (), CommandError>;
 
     /// How often regular work is done with a credential.
     fn pace(&self, credential: CredentialId) -> Pace;

@@ -28,5 +28,6 @@ mod rotation;
 mod scale;
 mod seen;
 mod takeover;
+mod tended;
 mod turn;
 mod yard;

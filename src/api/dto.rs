@@ -38,6 +38,7 @@ mod operation;
 mod rules;
 mod signin;
 mod stats;
+mod timeline;
 
 pub use account::{
     Account, CreatedToken, CreatedUser, Credential, Pace, Removal, RemovedUser, Repository, Token,
@@ -64,3 +65,4 @@ pub use operation::{Operated, Operation, Plan, PlanItem, Planned};
 pub use rules::{Tested, TestedRoute, TestedRule, TestedRules};
 pub use signin::{Authorize, DeviceBegun, DeviceState};
 pub use stats::{DeliveryStats, IncidentStats, Stats};
+pub use timeline::{Timeline, TimelineEntry};

@@ -23,6 +23,7 @@ pub(super) mod rules;
 pub(super) mod runs;
 pub(super) mod sinks;
 pub(super) mod stats;
+pub(super) mod tended_incidents;
 pub(super) mod tokens;
 pub(super) mod users;
 pub(super) mod webhooks;

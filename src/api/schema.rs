@@ -12,6 +12,7 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
     OperationId, RunId, SinkId, TokenId, UserId,
 };
+use crate::domain::incident::timeline::EntryKind as TimelineKind;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::ledger::{GapCause, Loss};
 use crate::domain::lifecycle::SuspendReason;
@@ -212,6 +213,7 @@ names! {
     HealthCause, "HealthCause", HealthCause::ALL, "Why a webhook is not healthy.";
     RotationState, "RotationState", RotationState::ALL,
         "Whether former secrets are accepted, and why.";
+    TimelineKind, "TimelineKind", TimelineKind::ALL, "What happened to an incident.";
     EntryKind, "HistoryKind", EntryKind::ALL, "What happened to a connection's webhook.";
     Evidence, "HistoryProof", Evidence::ALL,
         "How an entry of a history is known: the provider showed the webhook (`check`), confirmed \

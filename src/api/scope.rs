@@ -10,10 +10,12 @@ mod needing;
 mod notified;
 mod recovery;
 mod selected;
+mod tended;
 
 pub(super) use accounts::{Accounts, Belongings};
 pub(super) use needing::Needing;
 pub(super) use selected::Selected;
+pub(super) use tended::UserNames;
 
 use super::access::{Admin, Caller};
 use super::error::Problem;

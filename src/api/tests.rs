@@ -27,4 +27,5 @@ mod rules;
 mod secrets;
 mod signin;
 mod stage;
+mod tended;
 mod wire;

@@ -7,6 +7,7 @@ use super::slot::Turn;
 use crate::domain::errand::Errand;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CredentialId, IncidentId, UserId};
+use crate::domain::incident::care::Act;
 use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::repo::Instance;
 use crate::domain::secret::{ProviderToken, Sealed};
@@ -241,23 +242,17 @@ impl Pool {
         }
     }
 
-    /// Acknowledges the incident of a credential, or about an outage.
-    pub async fn acknowledge(
+    /// Does with the incident of a credential, or about an outage, what a user wants.
+    pub async fn act(
         &self,
         subject: Subject,
         incident: IncidentId,
+        act: &Act,
+        by: UserId,
     ) -> Result<(), ChangeError> {
         self.change_incident(subject, incident, |incident| {
-            let acknowledged = incident.acknowledge(self.ports.now());
-            acknowledged.map_err(|_| ChangeError::NotNow(wording::INCIDENT_RESOLVED))
-        })
-        .await
-    }
-
-    /// Resolves the incident of a credential, or about an outage.
-    pub async fn resolve(&self, subject: Subject, incident: IncidentId) -> Result<(), ChangeError> {
-        self.change_incident(subject, incident, |incident| {
-            Ok(incident.resolve(Resolution::ByHand, self.ports.now()))
+            let acted = incident.act(act, by, self.ports.now());
+            acted.map_err(|why| ChangeError::NotNow(wording::unacted(why)))
         })
         .await
     }

@@ -3,6 +3,7 @@
 
 use super::error_code::ErrorCode;
 use super::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OperationId, OwnerId, UserId};
+use super::incident::care::Tending;
 use super::time::Timestamp;
 
 /// Most pending commands of a connection: beyond, new ones are refused.
@@ -42,11 +43,18 @@ pub enum CommandKind {
     /// Replace hooks of others once ours is proven to work: those to the same receiver, or those
     /// whose URL matches this pattern.
     ReplaceExisting(Option<String>),
+    /// Do something else with an incident.
+    Tend {
+        /// The incident.
+        incident: IncidentId,
+        /// What to do.
+        act: Tending,
+    },
 }
 
 impl CommandKind {
     /// All names.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 17] = [
         "resume",
         "pause",
         "set_events",
@@ -60,6 +68,10 @@ impl CommandKind {
         "replay",
         "reconcile",
         "replace_existing",
+        "assign",
+        "mute",
+        "unmute",
+        "note",
     ];
 
     /// The name used in JSON and logs.
@@ -78,6 +90,7 @@ impl CommandKind {
             Self::Replay(_) => "replay",
             Self::Reconcile => "reconcile",
             Self::ReplaceExisting(_) => "replace_existing",
+            Self::Tend { act, .. } => act.as_str(),
         }
     }
 }

@@ -4,12 +4,21 @@ use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
 use super::repo::{FullName, Instance, InstanceId};
 use super::run::{FailedJob, Family};
 use super::time::Timestamp;
+use care::Care;
 use track::TrackKey;
 
+pub mod care;
 pub mod ci;
 pub mod health;
 pub mod life;
+mod resolution;
+mod severity;
+mod tend;
+pub mod timeline;
 pub mod track;
+
+pub use resolution::Resolution;
+pub use severity::Severity;
 
 named! {
     /// The status of an incident.
@@ -34,19 +43,6 @@ named! {
         Reconcile = "reconcile",
         /// Our own checks.
         Health = "health",
-    }
-}
-
-named! {
-    /// The severity of an incident.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Severity {
-        /// For information.
-        Warning = "warning",
-        /// A person has to act.
-        Error = "error",
-        /// Deliveries are or may be lost until a person acts.
-        Critical = "critical",
     }
 }
 
@@ -120,6 +116,10 @@ pub struct Incident {
     pub resolved_at: Option<Timestamp>,
     /// How it was resolved.
     pub resolution: Option<Resolution>,
+    /// Whether the commit that had failed passed: then nothing was changed to resolve it.
+    pub is_flaky: bool,
+    /// What people did with it.
+    pub care: Care,
 }
 
 /// What a provider's outage affects.
@@ -158,55 +158,4 @@ pub struct CiFailure {
     pub url: Option<String>,
     /// The failed jobs of its last failed attempt, as far as the provider reported them.
     pub failed_jobs: Vec<FailedJob>,
-}
-
-named! {
-    /// How an incident was resolved.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Resolution {
-        /// A later run, or a later attempt, passed.
-        Passed(RunId) = "passed",
-        /// A user resolved it.
-        ByHand = "manual",
-        /// The hook, or the credential, works again.
-        Recovered = "recovered",
-        /// The connection was paused or disconnected, or the credential was removed.
-        Disconnected = "disconnected",
-        /// Version 0.1 followed one family of CI events at a time, and closed incidents of the
-        /// others. Read, never written.
-        Superseded = "superseded",
-        /// The branch was deleted.
-        BranchDeleted = "branch_deleted",
-        /// The tag was deleted.
-        TagDeleted = "tag_deleted",
-        /// The pull or merge request was closed without being merged.
-        PullRequestClosed = "pull_request_closed",
-        /// The pull or merge request was merged.
-        Merged = "merged",
-        /// The entry left the merge queue.
-        LeftQueue = "left_queue",
-        /// A check suite had reported it; its workflow run reports the same failure in an incident
-        /// that is still open.
-        Mirrored = "mirrored",
-    }
-}
-
-impl Resolution {
-    /// Whether it follows from the reports about runs and places, and not from an action of a user:
-    /// then a late report may correct it.
-    pub const fn is_derived(self) -> bool {
-        match self {
-            Self::Passed(_)
-            | Self::BranchDeleted
-            | Self::TagDeleted
-            | Self::PullRequestClosed
-            | Self::Merged
-            | Self::LeftQueue => true,
-            Self::ByHand
-            | Self::Recovered
-            | Self::Disconnected
-            | Self::Superseded
-            | Self::Mirrored => false,
-        }
-    }
 }

@@ -189,13 +189,15 @@ impl Thread {
     }
 }
 
-/// What of an incident sinks are notified of.
+/// What of an incident sinks are notified of, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Whether it is resolved.
     pub is_resolved: bool,
     /// How severe it is.
     pub severity: Severity,
+    /// Until when it is muted: of no account for what is announced, but for when it is sent.
+    pub muted_until: Option<Timestamp>,
 }
 
 impl Incident {
@@ -204,6 +206,7 @@ impl Incident {
         Standing {
             is_resolved: self.status == IncidentStatus::Resolved,
             severity: self.severity,
+            muted_until: self.care.muted_until,
         }
     }
 }

@@ -8,6 +8,7 @@
 use super::connection::LastError;
 use super::error_code::ErrorCode;
 use super::id::{ConnectionId, CredentialId, IncidentId, OwnerId};
+use super::incident::care::Care;
 use super::incident::health::HealthKind;
 use super::incident::{Affected, Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use super::repo::Instance;
@@ -230,6 +231,8 @@ impl ProviderOutage {
                 acknowledged_at: None,
                 resolved_at: None,
                 resolution: None,
+                is_flaky: false,
+                care: Care::default(),
             },
         }
     }

@@ -3,6 +3,7 @@
 
 use super::connection::Connection;
 use super::grant::RejectReason;
+use super::incident::care::Unacted;
 use super::incident::health::HealthFailure;
 use super::lifecycle::SuspendReason;
 use super::repo::{Instance, ProviderKind};
@@ -44,8 +45,10 @@ pub const RENEWAL_FAILED: &str = "Renewing the credential failed. Hookherd tries
 pub const RENEWAL_RUNNING: &str = "The credential is still being renewed. Hookherd tries again.";
 /// No new renewals start.
 pub const STOPPING: &str = "The server is stopping.";
-/// Why an incident cannot be acknowledged.
+/// Why an incident cannot be acknowledged or muted.
 pub const INCIDENT_RESOLVED: &str = "The incident is resolved.";
+/// Why no note is added: see [`super::incident::care::NOTES_MAX`].
+pub const NOTES_FULL: &str = "The incident has 20 notes, the maximum.";
 /// Why a secret cannot be rotated: see [`super::rotation::OLD_SECRETS_MAX`].
 pub const SECRETS_HELD: &str = "Too many former secrets are still accepted. Wait until a delivery \
     has proved the newest one and the former ones are unused.";
@@ -72,6 +75,14 @@ pub const SINK_SEALED: &str =
 pub const NOTIFICATION_ENDED: &str = "The notification was sent, or was not needed.";
 /// Why a notification is not sent after later ones about its incident.
 pub const NOTIFICATION_OUTDATED: &str = "A later notification about the incident was sent.";
+
+/// Why something is not done with an incident.
+pub const fn unacted(why: Unacted) -> &'static str {
+    match why {
+        Unacted::Resolved => INCIDENT_RESOLVED,
+        Unacted::NotesFull => NOTES_FULL,
+    }
+}
 
 /// A provider refused a token, and whether its credential still works is not known yet.
 pub fn token_not_renewed(by: ProviderKind) -> String {

@@ -97,7 +97,8 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
     let ci = incident.ci.as_ref();
     let of_ci = |text: fn(&CiFailure) -> Option<String>| ci.and_then(text);
     let is_resolved = kind == NotificationKind::Resolved;
-    let resolution = incident.resolution.filter(|_| is_resolved).map(resolution);
+    let resolution = incident.resolution.filter(|_| is_resolved);
+    let resolution = resolution.map(|how| resolved_by(how, incident.is_flaky));
     let repository = incident.repository.as_ref().map(FullName::as_str);
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
@@ -154,8 +155,9 @@ fn jobs(failed: &[FailedJob]) -> Option<String> {
     }
 }
 
-const fn resolution(how: Resolution) -> &'static str {
+const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
     match how {
+        Resolution::Passed(_) if is_flaky => "the same commit passed when it ran again",
         Resolution::Passed(_) => "a later run passed",
         Resolution::ByHand => "resolved by a user",
         Resolution::Recovered => "it works again",

@@ -81,6 +81,7 @@ fn incident(incident: &Incident) -> serde_json::Value {
         "last_seen_at": incident.last_seen_at,
         "resolved_at": incident.resolved_at,
         "resolution": incident.resolution.as_ref().map(Resolution::as_str),
+        "flaky": incident.is_flaky,
     })
 }
 

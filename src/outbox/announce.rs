@@ -1,12 +1,13 @@
 //! Planning: from incidents that stand otherwise than they were last announced to notifications.
 
+use super::outcome::postponed;
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::plan::{Plan, plan};
 use crate::domain::notification::{
-    Announced, Notification, NotificationKind, NotificationState, Thread,
+    Announced, Notification, NotificationKind, NotificationState, Thread, retry,
 };
 use crate::domain::rulebook::decide::Decision;
 use crate::domain::time::Timestamp;
@@ -64,17 +65,25 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     let decision = rules.decide(&incident.look(), is_present);
     let decided = decided(&incident, &decision);
     let planned = plan(&decided, announced.as_ref(), &sinks, &threads, &decision);
-    let reached = match &planned.notify {
+    let mut reached = match &planned.notify {
         Some((_, sinks)) => sinks.clone(),
         None => Vec::new(),
     };
-    let delay = decision.delay.map_or(room.settings.delay, |it| it.value);
-    let mut changes = changes(room, &incident, planned, &threads, delay);
+    let planned = changes(room, &incident, planned, &threads, delay(room, &decision));
+    let mut batch = Batch::of(planned);
     if decided != incident {
-        changes.insert(0, Change::PutIncident(Box::new(decided)));
+        let change = Change::PutIncident(Box::new(decided));
+        batch.changes.insert(0, change);
+    }
+    let was_muted = announced.and_then(|announced| announced.standing.muted_until);
+    if was_muted != incident.care.muted_until {
+        for thread in &threads {
+            release(room, &incident, thread, &decision, &mut batch).await?;
+            reached.push(thread.sink);
+        }
     }
     let guard = Guard::SameIncident(Box::new(incident));
-    match store.commit(Batch::of(changes).guarded_by(guard)).await {
+    match store.commit(batch.guarded_by(guard)).await {
         Ok(()) => Ok(reached),
         // It has changed meanwhile, and is still on the list.
         Err(CommitError::Conflict(Conflict::Changed)) => {
@@ -83,6 +92,42 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The mute of an incident was changed: what waits about it at a sink is due when it would be
+/// otherwise, and its sender looks at it then.
+async fn release(
+    room: &Room,
+    incident: &Incident,
+    thread: &Thread,
+    decision: &Decision,
+    batch: &mut Batch,
+) -> Result<(), Trouble> {
+    let now = room.tools.now();
+    let store = &room.tools.store;
+    let held = store.notifications_waiting(incident.id, thread.sink);
+    for it in held.await? {
+        let wait = match it.kind {
+            _ if it.tries > 0 => Duration::ZERO,
+            NotificationKind::Opened | NotificationKind::Reopened => delay(room, decision),
+            NotificationKind::Reminded => decision.remind_every().unwrap_or_default(),
+            NotificationKind::Worse | NotificationKind::Resolved => Duration::ZERO,
+        };
+        let due_at = match incident.muted_until(now) {
+            Some(until) => retry::held(until, now),
+            None => now.max(it.planned_at.plus(wait)),
+        };
+        batch.changes.push(postponed(&it, due_at));
+        // Its sender may have changed it meanwhile.
+        batch.guards.push(Guard::SameNotification(Box::new(it)));
+    }
+    Ok(())
+}
+
+/// How long a beginning waits before it is sent.
+fn delay(room: &Room, decision: &Decision) -> Duration {
+    let own = decision.delay.as_ref().map(|it| it.value);
+    own.unwrap_or(room.settings.delay)
 }
 
 /// The incident with the severity that the rules decide. One that is resolved stays as it is.

@@ -3,6 +3,7 @@
 use super::outcome::shown_by;
 use super::room::Room;
 use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
+use crate::domain::incident::care::Care;
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::rulebook::check::BadRules;
@@ -265,6 +266,8 @@ fn sample(room: &Room, owner: OwnerId) -> Incident {
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
+        is_flaky: false,
+        care: Care::default(),
     }
 }
 

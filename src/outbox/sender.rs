@@ -15,7 +15,7 @@ use crate::domain::rulebook::REMIND_MAX;
 use crate::domain::rulebook::decide::{Decision, Rules};
 use crate::domain::sink::Sink;
 use crate::domain::time::Timestamp;
-use crate::store::{Batch, Change};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use crate::telemetry::may_log;
 use futures_util::FutureExt;
 use std::collections::BTreeSet;
@@ -256,6 +256,24 @@ fn changes_of(
     drops.chain(shown).collect()
 }
 
+/// Has what waits about a muted incident wait until the mute ends. An incident that has changed
+/// meanwhile may not be muted any more.
+async fn hold(
+    room: &Room,
+    incident: &Incident,
+    waiting: &[Notification],
+    until: Timestamp,
+) -> Result<Considered, Trouble> {
+    let due_at = retry::held(until, room.tools.now());
+    let held = waiting.iter().map(|it| outcome::postponed(it, due_at));
+    let guard = Guard::SameIncident(Box::new(incident.clone()));
+    let batch = Batch::of(held.collect()).guarded_by(guard);
+    match room.tools.store.commit(batch).await {
+        Ok(()) | Err(CommitError::Conflict(Conflict::Changed)) => Ok(Considered::Done(None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
 async fn consider(
     room: &Room,
@@ -286,9 +304,13 @@ async fn consider(
         sink.wants,
         remind.is_some() && incident.as_ref().is_some_and(is_open),
         &waiting,
+        room.tools.now(),
     );
     if choice == Choice::default() {
         return Ok(Considered::Unplanned);
+    }
+    if let Some((incident, until)) = incident.as_ref().zip(choice.muted_until) {
+        return hold(room, incident, &waiting, until).await;
     }
     let mut changes = changes_of(room, &choice, &waiting, &thread);
     let find = |(id, due_at)| Some((waiting.iter().find(|it| it.id == id)?, due_at));

@@ -2,6 +2,7 @@
 
 mod hard;
 mod heartbeat;
+mod muted;
 mod paces;
 mod reseal;
 mod rules;
@@ -374,6 +375,25 @@ async fn scenario_51_what_is_resolved_within_the_delay_is_not_sent_and_everythin
     let mut states = world.states();
     states.sort_unstable();
     assert_eq!(states, ["dropped", "dropped", "sent"]);
+}
+
+/// A run that is repeated, and passes with the same commit, disturbs no sink.
+#[tokio::test(start_paused = true)]
+async fn a_flaky_failure_that_passes_within_the_delay_is_not_sent() {
+    let mut world = World::new().await;
+    world.kill();
+    world.settings.delay = Duration::from_secs(30);
+    world.start();
+    let opened = world.open(1).await;
+    world.passes(Duration::from_secs(25)).await;
+    let flaky = Incident {
+        is_flaky: true,
+        ..opened
+    };
+    world.resolve(&flaky).await;
+    world.passes(Duration::from_hours(1)).await;
+    assert_eq!(world.heard(), []);
+    assert_eq!(world.states(), ["dropped"; 2]);
 }
 
 #[tokio::test(start_paused = true)]

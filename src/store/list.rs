@@ -170,4 +170,6 @@ pub struct IncidentFilter {
     pub whose: Whose,
     /// Only with this status.
     pub status: Option<IncidentStatus>,
+    /// Only flaky ones, or only others.
+    pub is_flaky: Option<bool>,
 }

@@ -73,7 +73,32 @@ fn the_main_job_by_commands_alone() {
     let incident = incidents()[0]["id"].as_str().unwrap().to_owned();
     done(&stage, &["incidents", "acknowledge", &incident]);
     assert_eq!(incidents()[0]["status"], "acknowledged");
+    done(&stage, &["incidents", "assign", &incident, "ann"]);
+    done(&stage, &["incidents", "mute", &incident, "--for", "2h"]);
+    let note = "seen \u{1b}[31mbefore";
+    done(&stage, &["incidents", "note", &incident, note]);
+    assert!(!incidents()[0]["assignee_id"].is_null());
+    assert!(!incidents()[0]["muted_until"].is_null());
+    done(&stage, &["incidents", "unassign", &incident]);
+    done(&stage, &["incidents", "unmute", &incident]);
     done(&stage, &["incidents", "resolve", &incident]);
+    let timeline = done(&stage, &["incidents", "timeline", &incident]);
+    for what in [
+        "opened",
+        "acknowledged",
+        "muted",
+        "seen [31mbefore",
+        "manual",
+    ] {
+        assert!(timeline.contains(what), "{what}: {timeline}");
+    }
+    let timeline = json(&done(
+        &stage,
+        &["--json", "incidents", "timeline", &incident],
+    ));
+    assert_eq!(timeline["entries"].as_array().unwrap().len(), 8);
+    assert!(done(&stage, &["--json", "incidents", "--flaky=false"]).contains(&incident));
+    assert!(!done(&stage, &["--json", "incidents", "--flaky"]).contains(&incident));
     assert!(done(&stage, &["incidents"]).contains("resolved"));
     assert!(done(&stage, &["incidents", "show", &incident]).contains(&incident));
     let deliveries = json(&done(&stage, &["deliveries", "--json"]))["items"].clone();

@@ -11,7 +11,8 @@ use crate::domain::command::{
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{DeliveryId, IncidentId};
+use crate::domain::id::{DeliveryId, IncidentId, UserId};
+use crate::domain::incident::care::{Tending, Unacted};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject, health};
 use crate::domain::ledger::AskedBy;
 use crate::domain::lifecycle::{Desired, Input};
@@ -24,11 +25,18 @@ use std::panic::AssertUnwindSafe;
 /// Most old commands that are deleted with the end of one.
 const OLD_MAX: usize = 100;
 
+/// What an act does to an incident, which may have been refused or have changed nothing.
+fn acted(incident: Incident, is_news: Result<bool, Unacted>) -> Result<Edit, CommandError> {
+    let is_news = is_news.map_err(|why| CommandError::NotNow(wording::unacted(why)))?;
+    let put = is_news.then(|| Change::PutIncident(Box::new(incident)));
+    Ok(Edit::of(put))
+}
+
 impl Turn {
     /// Carries out a request of another part of Hookherd.
     pub(super) async fn do_wanted(&mut self, wanted: Wanted) {
         self.state.is_awaited |= wanted.priority == Priority::Person;
-        let result = match self.understand(wanted.kind).await {
+        let result = match self.understand(wanted.kind, None).await {
             Ok((input, edit)) => self.step(input, edit).await,
             Err(error) => Err(error),
         };
@@ -112,7 +120,8 @@ impl Turn {
 
     async fn try_command(&mut self, command: &Command) -> Result<Command, CommandError> {
         let is_replay = matches!(command.kind, CommandKind::Replay(_));
-        let (input, edit) = self.understand(command.kind.clone()).await?;
+        let by = Some(command.asked_by);
+        let (input, edit) = self.understand(command.kind.clone(), by).await?;
         let mut plan = self.plan(input, edit).await?;
         let outcome = if plan.changes.is_empty() {
             CommandOutcome::Unchanged
@@ -145,6 +154,7 @@ impl Turn {
     async fn understand(
         &self,
         command: CommandKind,
+        by: Option<UserId>,
     ) -> Result<(Option<Input>, Edit), CommandError> {
         let connection = self
             .state
@@ -154,6 +164,8 @@ impl Turn {
         if connection.is_removed() && !matches!(command, CommandKind::Disconnect { .. }) {
             return Err(CommandError::NoSuchConnection);
         }
+        // Other parts of Hookherd do what they do for the owner.
+        let by = by.unwrap_or(connection.owner);
         let plain = |input| Ok((Some(input), Edit::default()));
         match command {
             CommandKind::SetEnabled(true) => plain(Input::DesiredChanged(Desired::Active)),
@@ -168,16 +180,7 @@ impl Turn {
                 };
                 Ok((Some(Input::SettingsChanged), edit))
             }
-            CommandKind::Disconnect { delete_hook } => {
-                let subject = Subject::Connection(self.id);
-                let unresolved = self.services.ports.store.unresolved_incidents(subject);
-                let (why, now) = (Resolution::Disconnected, self.services.ports.now());
-                let resolved = health::resolve_all(unresolved.await?, why, now);
-                let edit =
-                    Edit::of(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
-                let desired = Desired::Removed { delete_hook };
-                Ok((Some(Input::DesiredChanged(desired)), edit))
-            }
+            CommandKind::Disconnect { delete_hook } => self.disconnect(delete_hook).await,
             CommandKind::Check => {
                 // The user may have granted a right meanwhile: every credential counts again.
                 let edit = Edit {
@@ -202,14 +205,28 @@ impl Turn {
                 Some(Input::SettingsChanged),
                 self.new_secret(connection, false),
             )),
-            CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id).await?)),
-            CommandKind::Resolve(id) => Ok((None, self.resolve(id).await?)),
+            CommandKind::Acknowledge(id) => Ok((None, self.acknowledge(id, by).await?)),
+            CommandKind::Resolve(id) => Ok((None, self.resolve(id, by).await?)),
+            CommandKind::Tend { incident, act } => {
+                Ok((None, self.tend_incident(incident, &act, by).await?))
+            }
             CommandKind::Replay(id) => Ok((None, self.replay(id).await?)),
             CommandKind::ReplaceExisting(pattern) => {
                 self.replace_existing(connection, pattern.as_deref()).await
             }
             CommandKind::Reconcile => Ok((None, self.reconcile())),
         }
+    }
+
+    /// Disconnects: what is unresolved ends.
+    async fn disconnect(&self, delete_hook: bool) -> Result<(Option<Input>, Edit), CommandError> {
+        let subject = Subject::Connection(self.id);
+        let unresolved = self.services.ports.store.unresolved_incidents(subject);
+        let (why, now) = (Resolution::Disconnected, self.services.ports.now());
+        let resolved = health::resolve_all(unresolved.await?, why, now);
+        let edit = Edit::of(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
+        let desired = Desired::Removed { delete_hook };
+        Ok((Some(Input::DesiredChanged(desired)), edit))
     }
 
     fn reconcile(&self) -> Edit {
@@ -225,17 +242,24 @@ impl Turn {
             .ok_or(CommandError::NoSuchSubject)
     }
 
-    async fn acknowledge(&self, id: IncidentId) -> Result<Edit, CommandError> {
+    async fn acknowledge(&self, id: IncidentId, by: UserId) -> Result<Edit, CommandError> {
         let mut incident = self.incident(id).await?;
-        let is_news = incident
-            .acknowledge(self.services.ports.now())
-            .map_err(|_| CommandError::NotNow(wording::INCIDENT_RESOLVED))?;
-        Ok(Edit::of(
-            is_news.then(|| Change::PutIncident(Box::new(incident))),
-        ))
+        let is_news = incident.acknowledge(by, self.services.ports.now());
+        acted(incident, is_news)
     }
 
-    async fn resolve(&self, id: IncidentId) -> Result<Edit, CommandError> {
+    async fn tend_incident(
+        &self,
+        id: IncidentId,
+        act: &Tending,
+        by: UserId,
+    ) -> Result<Edit, CommandError> {
+        let mut incident = self.incident(id).await?;
+        let is_news = incident.tend(act, by, self.services.ports.now());
+        acted(incident, is_news)
+    }
+
+    async fn resolve(&self, id: IncidentId, by: UserId) -> Result<Edit, CommandError> {
         let mut incident = self.incident(id).await?;
         if incident.status == IncidentStatus::Resolved {
             return Ok(Edit::default());
@@ -245,7 +269,7 @@ impl Turn {
             Some(ci) => self.services.ports.store.track(&ci.track).await?,
             None => None,
         };
-        if incident.close_by_hand(track.as_mut(), self.services.ports.now()) {
+        if incident.close_by_hand(track.as_mut(), by, self.services.ports.now()) {
             changes.extend(track.map(|track| Change::PutTrack(Box::new(track))));
         }
         changes.push(Change::PutIncident(Box::new(incident)));

@@ -22,9 +22,10 @@ fn ended(command: Command) -> Result<Command, CommandError> {
             code: ErrorCode::NotFound,
             ..
         } => Err(match command.kind {
-            CommandKind::Acknowledge(_) | CommandKind::Resolve(_) | CommandKind::Replay(_) => {
-                CommandError::NoSuchSubject
-            }
+            CommandKind::Acknowledge(_)
+            | CommandKind::Resolve(_)
+            | CommandKind::Tend { .. }
+            | CommandKind::Replay(_) => CommandError::NoSuchSubject,
             CommandKind::SetEnabled(_)
             | CommandKind::SetEvents(_)
             | CommandKind::Disconnect { .. }

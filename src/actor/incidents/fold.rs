@@ -212,11 +212,13 @@ impl<'a> Fold<'a> {
         };
         let known = self.records.incident(id).await?;
         let was_open = known.as_ref().map(|i| i.status != IncidentStatus::Resolved);
+        let now = self.ports.now();
         let mut incident = match &known {
             Some(incident) => incident.clone(),
-            None => Incident::of_group(&group, self.connection, source_of(source)),
+            None => Incident::of_group(&group, self.connection, source_of(source), now),
         };
-        incident.follow(&group);
+        incident.follow(&group, now);
+        self.judge_pass(&mut incident, group.last_run).await?;
         if let Some(run) = self.records.run(group.last_run).await? {
             incident.show(key, &group, run);
         }
@@ -227,6 +229,26 @@ impl<'a> Fold<'a> {
         self.log(&incident, was_open, is_open);
         self.records.put_incident(incident);
         Ok(true)
+    }
+
+    /// Notes whether a pass of the commit that had failed resolved an incident. Without one of the
+    /// two runs, what is known stays.
+    async fn judge_pass(
+        &mut self,
+        incident: &mut Incident,
+        last_failed: RunId,
+    ) -> Result<(), ReadError> {
+        let Some(Resolution::Passed(passed)) = incident.resolution else {
+            incident.is_flaky = false;
+            return Ok(());
+        };
+        let Some(failed) = self.records.run(last_failed).await?.cloned() else {
+            return Ok(());
+        };
+        if let Some(passed) = self.records.run(passed).await? {
+            incident.judge_pass(&failed, passed);
+        }
+        Ok(())
     }
 
     /// Ends an incident whose failure is reported or resolved elsewhere.

@@ -84,7 +84,7 @@ impl Fold<'_> {
     /// An incident of a suite belongs to the run from now on, and is resolved by it.
     pub(super) fn go_on(&mut self, mut incident: Incident) {
         if incident.resolution.is_some() {
-            incident.reopen();
+            incident.reopen(self.ports.now());
             self.records.put_incident(incident);
         }
     }
@@ -102,7 +102,9 @@ impl Fold<'_> {
             Verdict::Failed => Resolution::Mirrored,
         };
         let open = incidents.into_iter().filter(|i| i.resolution.is_none());
-        for incident in open {
+        for mut incident in open {
+            // It is the same run, and so the same commit.
+            incident.is_flaky = verdict == Verdict::Passed;
             self.end_incident(incident, why, at);
         }
     }

@@ -7,6 +7,7 @@ use crate::domain::connection::{Connection, CredentialUse, WebhookStatus};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
 use crate::domain::id::CredentialId;
+use crate::domain::incident::care::Act;
 use crate::domain::incident::{IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::Failure;
 use std::time::Duration;
@@ -188,11 +189,11 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     let other = CredentialId::from_u128(1);
     let wrong = farm
         .actors
-        .acknowledge(Subject::Credential(other), incident)
+        .act(Subject::Credential(other), incident, Act::Acknowledge, ANN)
         .await;
     assert_eq!(wrong, Err(CommandError::NoSuchSubject));
     farm.actors
-        .acknowledge(Subject::Credential(id), incident)
+        .act(Subject::Credential(id), incident, Act::Acknowledge, ANN)
         .await
         .unwrap();
     assert_eq!(farm.incidents(ANN)[0].status, IncidentStatus::Acknowledged);
@@ -201,7 +202,7 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
     assert_eq!(ended.unwrap().resolution, Some(Resolution::Disconnected));
     let late = farm
         .actors
-        .acknowledge(Subject::Credential(id), incident)
+        .act(Subject::Credential(id), incident, Act::Acknowledge, ANN)
         .await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
 }
@@ -233,7 +234,7 @@ async fn a_suspension_is_told_although_the_word_of_a_dead_credential_is_over() {
     farm.until(|| open() == [Subject::Credential(first)]).await;
     let told = farm.incidents(ANN)[0].id;
     farm.actors
-        .resolve(Subject::Credential(first), told)
+        .act(Subject::Credential(first), told, Act::Resolve, ANN)
         .await
         .unwrap();
     let accounts = || farm.provider.accounts.lock();

@@ -12,6 +12,7 @@ use crate::domain::connection::Connection;
 use crate::domain::delivery::Source;
 use crate::domain::event::Event;
 use crate::domain::id::{ConnectionId, RunId};
+use crate::domain::incident::care::{Deed, Logged};
 use crate::domain::incident::track::{End, PointKind, TrackKey};
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::repo::RepositoryId;
@@ -109,6 +110,10 @@ fn state(ports: &Ports, events: &[&RunEvent]) -> State {
     }
     for mut incident in incidents(ports) {
         incident.id = crate::domain::id::IncidentId::from_u128(0);
+        // How often late reports have corrected it follows from their order.
+        let is_corrected = |entry: &Logged| matches!(entry.what, Deed::Corrected(_));
+        assert!(incident.care.log.iter().all(is_corrected), "{incident:?}");
+        incident.care.log.clear();
         if let Some(Resolution::Passed(run)) = &mut incident.resolution {
             *run = names[run];
         }

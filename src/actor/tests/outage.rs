@@ -8,6 +8,7 @@ use crate::domain::connection::WebhookStatus;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::health::{HealthCause, HealthState, health};
 use crate::domain::id::{ConnectionId, UserId};
+use crate::domain::incident::care::Act;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::outage::PROBE_EVERY;
 use crate::domain::secret::ProviderToken;
@@ -248,8 +249,14 @@ async fn what_its_owner_has_resolved_stays_so_and_what_recurs_soon_is_opened_aga
     down(&farm).await;
     let anns = told(&farm, ANN)[0].clone();
     let subject = anns.subject;
-    farm.actors.acknowledge(subject, anns.id).await.unwrap();
-    farm.actors.resolve(subject, anns.id).await.unwrap();
+    farm.actors
+        .act(subject, anns.id, Act::Acknowledge, ANN)
+        .await
+        .unwrap();
+    farm.actors
+        .act(subject, anns.id, Act::Resolve, ANN)
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_mins(30)).await;
     let still = told(&farm, ANN);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Incidents and runs in JSON.
 
 use crate::api::schema::{ResolutionName, RunStatusName};
-use crate::domain::id::{ConnectionId, IncidentId, RunId};
+use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
 use crate::domain::incident::{CiFailure, IncidentSource, IncidentStatus, Severity};
 use crate::domain::lane::Code;
 use crate::domain::repo::{FullName, Host, ProviderKind};
@@ -110,6 +110,15 @@ shapes! {
         resolved_at: Option<Timestamp> = incident.resolved_at,
         /// Why it was resolved.
         resolution: Option<ResolutionName> = incident.resolution.as_ref().map(Into::into),
+        /// Whether the commit that had failed passed: another attempt, or another run of the same
+        /// commit, resolved it.
+        flaky: bool = incident.is_flaky,
+        /// User who works on it.
+        assignee_id: Option<UserId> = incident.care.assignee,
+        /// Until when no notification of it is sent.
+        muted_until: Option<Timestamp> = incident.care.muted_until,
+        /// Number of its notes. They are in its timeline.
+        notes: usize = incident.care.notes(),
     }
 
     /// A run of a workflow, a pipeline, a check suite or a commit status.

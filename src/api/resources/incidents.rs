@@ -10,6 +10,7 @@ use crate::api::reply::{json, names, ok};
 use crate::api::scope::Owned;
 use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
+use crate::domain::incident::care::Act;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::repo::ProviderKind;
 use crate::domain::wording;
@@ -28,6 +29,8 @@ pub(in crate::api) struct IncidentQuery {
     connection_id: Option<ConnectionId>,
     repository: Option<RepositoryPattern>,
     provider: Option<ProviderKind>,
+    /// Only those that were, or were not, resolved by a pass of the commit that had failed.
+    flaky: Option<bool>,
 }
 
 /// List incidents
@@ -39,6 +42,7 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<IncidentQuery>) -> 
     let filter = IncidentFilter {
         whose: whose(asked.connection_id, asked.repository, asked.provider),
         status: asked.status,
+        is_flaky: asked.flaky,
     };
     let after = Limit::after(asked.limit, asked.cursor);
     let owned = me.owned();
@@ -71,16 +75,24 @@ pub(in crate::api) async fn one(me: Me, Path(id): Path<IncidentId>) -> Answer {
     shown(me.owned(), id).await
 }
 
-async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
+/// What a user wants, as a request to the connection of the incident.
+fn kind_of(id: IncidentId, act: &Act) -> CommandKind {
+    match act {
+        Act::Acknowledge => CommandKind::Acknowledge(id),
+        Act::Resolve => CommandKind::Resolve(id),
+        Act::Tend(act) => CommandKind::Tend {
+            incident: id,
+            act: act.clone(),
+        },
+    }
+}
+
+pub(super) async fn act(me: &Me, id: IncidentId, act: Act) -> Answer {
     let incident = me.owned().incident(id).await?;
+    let is_resolving = act == Act::Resolve;
     let done = match incident.subject {
         Subject::Connection(connection) => {
-            let kind = if does_resolve {
-                CommandKind::Resolve(id)
-            } else {
-                CommandKind::Acknowledge(id)
-            };
-            let asking = me.asking(connection, incident.owner, kind);
+            let asking = me.asking(connection, incident.owner, kind_of(id, &act));
             match me.connections.ask(asking).await {
                 Ok(command) if command.is_asked() => {
                     return json(StatusCode::ACCEPTED, &dto::Command::of(&command));
@@ -88,11 +100,8 @@ async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
                 done => done.map(drop),
             }
         }
-        subject @ (Subject::Credential(_) | Subject::Provider(_)) if does_resolve => {
-            me.connections.resolve(subject, id).await
-        }
         subject @ (Subject::Credential(_) | Subject::Provider(_)) => {
-            me.connections.acknowledge(subject, id).await
+            me.connections.act(subject, id, act, me.caller.user).await
         }
     };
     match done {
@@ -100,7 +109,7 @@ async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
         Err(CommandError::NoSuchConnection | CommandError::NoSuchSubject)
             if incident.status == IncidentStatus::Resolved =>
         {
-            if !does_resolve {
+            if !is_resolving {
                 return Err(CommandError::NotNow(wording::INCIDENT_RESOLVED).into());
             }
         }
@@ -118,7 +127,7 @@ async fn act(me: &Me, id: IncidentId, does_resolve: bool) -> Answer {
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
 pub(in crate::api) async fn acknowledge(me: Me, Path(id): Path<IncidentId>) -> Answer {
-    act(&me, id, false).await
+    act(&me, id, Act::Acknowledge).await
 }
 
 /// Resolve an incident
@@ -130,5 +139,5 @@ pub(in crate::api) async fn acknowledge(me: Me, Path(id): Path<IncidentId>) -> A
     responses((status = 200, body = dto::Incident), (status = 202, body = dto::Command))
 )]
 pub(in crate::api) async fn resolve(me: Me, Path(id): Path<IncidentId>) -> Answer {
-    act(&me, id, true).await
+    act(&me, id, Act::Resolve).await
 }

@@ -17,6 +17,7 @@ use crate::domain::id::{
     UserId,
 };
 use crate::domain::incident::Subject;
+use crate::domain::incident::care::Act;
 use crate::domain::lifecycle::{Desired, Failure};
 use crate::domain::operation::{Operation, chunked};
 use crate::domain::outage::ProviderOutage;
@@ -174,6 +175,7 @@ impl Connections for FakeConnections {
             | CommandKind::RotateSecret
             | CommandKind::Acknowledge(_)
             | CommandKind::Resolve(_)
+            | CommandKind::Tend { .. }
             | CommandKind::Replay(_)
             | CommandKind::Reconcile
             | CommandKind::ReplaceExisting(_) => {}
@@ -303,11 +305,7 @@ impl Connections for FakeConnections {
         Box::pin(async { Ok(credential) })
     }
 
-    fn acknowledge(&self, _: Subject, _: IncidentId) -> Answering<'_, (), CommandError> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn resolve(&self, _: Subject, _: IncidentId) -> Answering<'_, (), CommandError> {
+    fn act(&self, _: Subject, _: IncidentId, _: Act, _: UserId) -> Answering<'_, (), CommandError> {
         Box::pin(async { Ok(()) })
     }
 

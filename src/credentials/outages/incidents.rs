@@ -5,6 +5,7 @@ use super::{Outages, show};
 use crate::domain::id::{IncidentId, OwnerId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::outage::ProviderOutage;
+use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, CommitError, ReadError};
 
 /// Incidents that are written at a time.
@@ -42,7 +43,7 @@ impl Outages {
                 .store
                 .incident(outage.incident_id(*owner))
                 .await?;
-            changes.extend(told(outage, *owner, *connections, known));
+            changes.extend(told(outage, *owner, *connections, known, self.ports.now()));
         }
         let subject = Subject::Provider(outage.instance.id());
         let gone = |incident: &Incident| !census.owners.contains_key(&incident.owner);
@@ -107,6 +108,7 @@ fn told(
     owner: OwnerId,
     connections: u32,
     known: Option<Incident>,
+    now: Timestamp,
 ) -> Option<Incident> {
     let was = known.clone();
     let mut incident = outage.incident(owner, connections, known);
@@ -114,7 +116,7 @@ fn told(
         if incident.resolution == Some(Resolution::ByHand) {
             return None;
         }
-        incident.reopen();
+        incident.reopen(now);
         incident.occurrences = incident.occurrences.saturating_add(1);
     }
     let is_news =

@@ -1,16 +1,23 @@
 //! The data of an incident about failing CI: all of it follows from its group and from the last
 //! failed run.
 
+use super::care::{Care, Deed};
 use super::track::{Closed, Group, GroupEnd, TrackKey};
 use super::{CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject};
 use crate::domain::connection::Connection;
 use crate::domain::lane::Code;
 use crate::domain::run::{Run, RunFacts};
+use crate::domain::time::Timestamp;
 use crate::domain::wording;
 
 impl Incident {
     /// The incident of a new group.
-    pub fn of_group(group: &Group, connection: &Connection, source: IncidentSource) -> Self {
+    pub fn of_group(
+        group: &Group,
+        connection: &Connection,
+        source: IncidentSource,
+        now: Timestamp,
+    ) -> Self {
         let mut incident = Self {
             id: group.incident,
             owner: connection.owner,
@@ -29,13 +36,15 @@ impl Incident {
             acknowledged_at: None,
             resolved_at: None,
             resolution: None,
+            is_flaky: false,
+            care: Care::default(),
         };
-        incident.follow(group);
+        incident.follow(group, now);
         incident
     }
 
-    /// Updates it to match its group.
-    pub fn follow(&mut self, group: &Group) {
+    /// Updates it to match its group. If that corrects how it was resolved, this is logged.
+    pub fn follow(&mut self, group: &Group, now: Timestamp) {
         group
             .last
             .conclusion
@@ -50,11 +59,24 @@ impl Incident {
             Some(GroupEnd::Closed(Closed { at, why })) => (at, why),
         };
         // The first end after the last failure counts, and it may arrive late.
-        if self.resolution.is_some_and(Resolution::is_derived) && why.is_derived() {
+        let known = self.resolution.filter(|known| known.is_derived());
+        if let Some(known) = known.filter(|_| why.is_derived()) {
+            if (known, self.resolved_at) != (why, Some(at)) {
+                self.log(now, None, Deed::Corrected(known));
+            }
             self.resolved_at = Some(at);
             self.resolution = Some(why);
         }
         self.resolve(why, at);
+    }
+
+    /// Notes whether the run that resolved it had the commit that failed last: another attempt of
+    /// the same run, or another run of the same commit. Both runs are those that the incident's
+    /// group names.
+    pub fn judge_pass(&mut self, failed: &Run, passed: &Run) {
+        let commit = &failed.facts.commit_sha;
+        let is_same = !commit.is_empty() && *commit == passed.facts.commit_sha;
+        self.is_flaky = failed.id == passed.id || is_same;
     }
 
     /// Shows the last failed run.

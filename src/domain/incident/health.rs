@@ -4,6 +4,7 @@ mod failure;
 
 pub use failure::{HealthFailure, HealthKind};
 
+use super::care::Care;
 use super::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::id::IncidentId;
 use crate::domain::time::Timestamp;
@@ -19,7 +20,8 @@ pub fn report(
     now: Timestamp,
 ) -> Incident {
     let title = wording::health_title(failure);
-    if let Some(known) = failure.kind().find(unresolved) {
+    if let Some(mut known) = failure.kind().find(unresolved) {
+        known.worsen(failure.severity(), now);
         return Incident {
             occurrences: known.occurrences.saturating_add(times),
             last_seen_at: now,
@@ -45,6 +47,8 @@ pub fn report(
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
+        is_flaky: false,
+        care: Care::default(),
     }
 }
 

@@ -1,24 +1,23 @@
 //! The states of an incident, from open to resolved.
 
+use super::care::{Deed, Unacted};
 use super::track::{Closed, Track};
 use super::{Incident, IncidentStatus, Resolution};
+use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 
-/// The incident is resolved: it can no longer be acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyResolved;
-
 impl Incident {
-    /// Acknowledges it. Returns whether it changed.
-    pub fn acknowledge(&mut self, now: Timestamp) -> Result<bool, AlreadyResolved> {
+    /// Acknowledges it for a user. Returns whether it changed.
+    pub fn acknowledge(&mut self, by: UserId, now: Timestamp) -> Result<bool, Unacted> {
         match self.status {
             IncidentStatus::Open => {
                 self.status = IncidentStatus::Acknowledged;
                 self.acknowledged_at = Some(now);
+                self.log(now, Some(by), Deed::Acknowledged);
                 Ok(true)
             }
             IncidentStatus::Acknowledged => Ok(false),
-            IncidentStatus::Resolved => Err(AlreadyResolved),
+            IncidentStatus::Resolved => Err(Unacted::Resolved),
         }
     }
 
@@ -33,18 +32,35 @@ impl Incident {
         true
     }
 
+    /// A user resolves it. Returns whether it changed.
+    pub fn resolve_by_hand(&mut self, by: UserId, at: Timestamp) -> bool {
+        let is_news = self.resolve(Resolution::ByHand, at);
+        if is_news {
+            self.log(at, Some(by), Deed::Resolved(Resolution::ByHand));
+        }
+        is_news
+    }
+
     /// A user resolves it: the current failures of its track do not open it again. Returns whether
     /// the track has changed.
-    pub fn close_by_hand(&mut self, track: Option<&mut Track>, at: Timestamp) -> bool {
+    pub fn close_by_hand(&mut self, track: Option<&mut Track>, by: UserId, at: Timestamp) -> bool {
         let why = Resolution::ByHand;
-        self.resolve(why, at) && track.is_some_and(|track| track.close(self.id, Closed { at, why }))
+        self.resolve_by_hand(by, at)
+            && track.is_some_and(|track| track.close(self.id, Closed { at, why }))
     }
 
     /// Opens it again, whatever had resolved it.
-    pub fn reopen(&mut self) {
+    pub fn reopen(&mut self, now: Timestamp) {
+        if let Some((at, how)) = self.resolved_at.zip(self.resolution)
+            && how != Resolution::ByHand
+        {
+            self.log(at, None, Deed::Resolved(how));
+        }
+        self.log(now, None, Deed::Reopened);
         self.status = IncidentStatus::Open;
         self.resolution = None;
         self.resolved_at = None;
+        self.is_flaky = false;
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Choice {
     pub next: Option<(NotificationId, Timestamp)>,
     /// What the sink counts as showing from now on, without a call.
     pub shown: Option<Shown>,
+    /// Nothing is decided before this time: the incident is muted.
+    pub muted_until: Option<Timestamp>,
 }
 
 impl Choice {
@@ -36,7 +38,7 @@ impl Choice {
         Self {
             dropped: others.map(|it| (it.id, DropReason::Superseded)).collect(),
             next: chosen.due_at().map(|at| (chosen.id, at)),
-            shown: None,
+            ..Self::default()
         }
     }
 
@@ -60,7 +62,8 @@ impl Choice {
 /// What to do about `waiting`: the notifications of an incident that wait for one sink, oldest
 /// first. `shown` is what the sink shows of it. The incident is `None` when it is not stored any
 /// more. `reminds` is whether the sink is to be reminded of it as it is. The choice is empty while
-/// its news is not planned yet.
+/// its news is not planned yet. While the incident is muted nothing is sent; when the mute ends,
+/// what is decided is what still matters then.
 pub fn choose(
     incident: Option<&Incident>,
     announced: Option<&Announced>,
@@ -68,10 +71,18 @@ pub fn choose(
     wants: Wants,
     reminds: bool,
     waiting: &[Notification],
+    now: Timestamp,
 ) -> Choice {
     let Some(incident) = incident else {
         return Choice::drop_all(waiting, DropReason::IncidentGone);
     };
+    let muted_until = incident.muted_until(now);
+    if muted_until.is_some() {
+        return Choice {
+            muted_until,
+            ..Choice::default()
+        };
+    }
     // Nothing else is known to be safe: the sink may show it, or not.
     let is_unsure = |it: &&Notification| it.is_unsure() && it.kind != NotificationKind::Reminded;
     if let Some(unsure) = waiting.iter().find(is_unsure) {

@@ -1,6 +1,7 @@
 //! When a notification is tried again: the schedule of Standard Webhooks 1.0.0, with jitter.
 
 use crate::domain::backoff::jittered;
+use crate::domain::time::Timestamp;
 use std::time::Duration;
 
 /// The waits before the second and each further try: 75 hours in all.
@@ -18,6 +19,12 @@ const WAITS: [Duration; 9] = [
 
 /// Longest wait that a sink may ask for. What it asks for beyond that is asked again.
 pub const WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// When what is held until `until` is due. Longer holds are looked at again on the way: a wait
+/// beyond [`WAIT_MAX`] counts as one of a wrong clock.
+pub fn held(until: Timestamp, now: Timestamp) -> Timestamp {
+    until.min(now.plus(WAIT_MAX))
+}
 
 /// A notification is not given up before it is this old: a sink that works for a moment now and
 /// then uses up all tries within an hour. The schedule alone takes longer.

@@ -16,6 +16,7 @@ use proptest::prelude::*;
 const SINK: SinkId = SinkId::from_u128(1);
 const INCIDENT: IncidentId = IncidentId::from_u128(1);
 const NOW: Timestamp = Timestamp(100);
+const MUTED_UNTIL: Timestamp = Timestamp(200);
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,9 @@ enum Step {
     Ease,
     /// A user acknowledges it.
     Acknowledge,
+    /// The owner mutes it, or ends that.
+    Mute,
+    Unmute,
     /// The planner looks.
     Plan,
     /// The sender looks, and the sink answers so.
@@ -118,7 +122,17 @@ impl World {
             self.sink.wants,
             self.reminds && self.incident.status == IncidentStatus::Open,
             &waiting,
+            NOW,
         );
+        if self.is_muted() {
+            let muted_until = Some(MUTED_UNTIL);
+            let held = Choice {
+                muted_until,
+                ..Choice::default()
+            };
+            assert_eq!(choice, held);
+            return false;
+        }
         let is_decided = choice != Choice::default();
         for (id, why) in choice.dropped {
             self.set(id, NotificationState::Dropped { at: NOW, why });
@@ -187,14 +201,21 @@ impl World {
                 self.incident.status = IncidentStatus::Acknowledged;
             }
             Step::Acknowledge => {}
+            Step::Mute => self.incident.care.muted_until = Some(MUTED_UNTIL),
+            Step::Unmute => self.incident.care.muted_until = None,
             Step::Plan => self.plan(),
             Step::Send(answer) => drop(self.send(answer)),
         }
     }
 
+    fn is_muted(&self) -> bool {
+        self.incident.muted_until(NOW).is_some()
+    }
+
     /// Everything is sent that still matters, and no more reminders are wanted.
     fn settle(&mut self) {
         self.reminds = false;
+        self.incident.care.muted_until = None;
         self.plan();
         while self.send(Answer::Accepted) {}
     }
@@ -230,6 +251,8 @@ fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Worsen),
         Just(Step::Ease),
         Just(Step::Acknowledge),
+        Just(Step::Mute),
+        Just(Step::Unmute),
         Just(Step::Plan),
         Just(Step::Plan),
         proptest::sample::select(answers).prop_map(Step::Send),
@@ -253,8 +276,10 @@ proptest! {
         let mut world = World::new(WANTS_ALL);
         world.reminds = reminds;
         for step in steps {
+            let (was_muted, before) = (world.is_muted(), world.heard.len());
             world.act(step);
             world.check_order();
+            prop_assert!(!was_muted || world.heard.len() == before, "it is muted");
         }
         world.settle();
         world.check_order();
@@ -353,6 +378,36 @@ fn an_incident_that_is_resolved_within_the_delay_is_never_sent() {
             .all(|it| *it == NotificationState::Dropped { at: NOW, why })
     );
     assert_eq!(states.count(), 2);
+}
+
+#[test]
+fn what_changed_during_a_mute_is_sent_after_it_if_it_still_matters() {
+    let mut world = World::new(WANTS_ALL);
+    for step in [Step::Open, Step::Mute, Step::Plan] {
+        world.act(step);
+    }
+    world.act(Step::Send(Answer::Accepted));
+    assert_eq!(world.heard, []);
+    // It is still open when the mute ends: by time, and not because a user has changed it.
+    world.incident.care.muted_until = Some(NOW);
+    world.act(Step::Send(Answer::Accepted));
+    assert_eq!(world.shows(), Some(NotificationKind::Opened));
+    // Resolved and opened again: the sink shows what is.
+    for step in [
+        Step::Mute,
+        Step::Resolve,
+        Step::Plan,
+        Step::Open,
+        Step::Plan,
+    ] {
+        world.act(step);
+        world.act(Step::Send(Answer::Accepted));
+    }
+    assert_eq!(world.heard.len(), 1);
+    world.act(Step::Resolve);
+    world.settle();
+    assert_eq!(world.shows(), Some(NotificationKind::Resolved));
+    assert_eq!(world.heard.len(), 2, "{:?}", world.heard);
 }
 
 #[test]

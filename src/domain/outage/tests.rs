@@ -141,7 +141,9 @@ fn the_incident_says_how_many_wait_and_keeps_what_its_owner_did() {
     let mut incident = outage.incident(samples::ANN, 1, None);
     let title = &incident.title;
     assert!(title.contains("1 connection waits"), "{title}");
-    incident.acknowledge(second(9)).unwrap();
+    incident
+        .acknowledge(OwnerId::from_u128(1), second(9))
+        .unwrap();
     let more = outage.incident(samples::ANN, 10_000, Some(incident.clone()));
     assert!(more.title.contains("10000 connections wait"));
     assert_eq!(

@@ -9,6 +9,7 @@ use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, Entropy, GapId, HookId, HookKey, IncidentId,
     NotificationId, OperationId, RunId, SinkId, TokenId, UserId,
 };
+use crate::domain::incident::care::Care;
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
@@ -275,6 +276,8 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
         acknowledged_at: None,
         resolved_at: None,
         resolution: None,
+        is_flaky: false,
+        care: Care::default(),
     }
 }
 

@@ -80,9 +80,8 @@ async fn scenario_50_a_redirect_is_an_answer_and_is_not_followed() {
 #[tokio::test]
 async fn the_address_that_was_checked_is_the_one_that_is_called() {
     let answer = b"HTTP/1.1 204 X\r\nconnection: close\r\n\r\n".to_vec();
-    let good = Server::at("127.0.0.2:0", Then::Answer(answer.clone())).await;
+    let [bad, good] = Server::pair(Then::Answer(answer)).await;
     let port = good.port();
-    let bad = Server::at(&format!("127.0.0.1:{port}"), Then::Answer(answer)).await;
     let allowed = list(&[&format!("127.0.0.2:{port}")]);
     let zone = Arc::new(Zone::default());
     let (one, two) = (address("127.0.0.1"), address("127.0.0.2"));
@@ -112,9 +111,8 @@ async fn the_address_that_was_checked_is_the_one_that_is_called() {
 #[tokio::test]
 async fn requests_at_once_get_each_its_own_addresses() {
     let answer = b"HTTP/1.1 204 X\r\nconnection: close\r\n\r\n".to_vec();
-    let first = Server::at("127.0.0.1:0", Then::Answer(answer.clone())).await;
+    let [first, second] = Server::pair(Then::Answer(answer)).await;
     let port = first.port();
-    let second = Server::at(&format!("127.0.0.2:{port}"), Then::Answer(answer)).await;
     let allowed = list(&[&format!("127.0.0.0/8:{port}")]);
     let zone = Arc::new(Zone::default());
     let outbound = outbound(&allowed, &zone);

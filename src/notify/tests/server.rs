@@ -31,8 +31,24 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) async fn at(address: &str, then: Then) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+    pub(super) async fn new(then: Then) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, then)
+    }
+
+    /// Two that answer so, on 127.0.0.1 and 127.0.0.2, with the same port.
+    pub(super) async fn pair(then: Then) -> [Self; 2] {
+        loop {
+            let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = first.local_addr().unwrap().port();
+            // Another test may have it there.
+            if let Ok(second) = TcpListener::bind(("127.0.0.2", port)).await {
+                return [Self::on(first, then.clone()), Self::on(second, then)];
+            }
+        }
+    }
+
+    fn on(listener: TcpListener, then: Then) -> Self {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&seen);
@@ -59,10 +75,6 @@ impl Server {
             seen,
             task,
         }
-    }
-
-    pub(super) async fn new(then: Then) -> Self {
-        Self::at("127.0.0.1:0", then).await
     }
 
     /// One that answers with this status, these headers and this body.

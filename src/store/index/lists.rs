@@ -320,6 +320,9 @@ impl<K: Kv> Index<K> {
             };
             let fits = incident.owner == owner
                 && filter.status.is_none_or(|wanted| wanted == incident.status)
+                && filter
+                    .is_flaky
+                    .is_none_or(|wanted| wanted == incident.is_flaky)
                 && match incident.subject {
                     Subject::Connection(id) => {
                         let is_of_removed = || -> Result<bool, ReadError> {

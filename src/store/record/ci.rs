@@ -4,6 +4,7 @@ mod older;
 
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
+use crate::domain::incident::care::{Care, Deed, Logged};
 use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
     Affected, CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
@@ -274,7 +275,25 @@ mirror!(CiFailureV2 of CiFailure {
     failed_jobs: Vec<FailedJob>,
 });
 mirror!(AffectedV1 of Affected { instance: Instance, connections: u32 });
-mirror!(IncidentV3 of Incident {
+mirror_enum!(DeedV1 of Deed {
+    Acknowledged,
+    Assigned(UserId),
+    Unassigned,
+    Muted(Timestamp),
+    Unmuted,
+    Noted(String),
+    Resolved(Resolution),
+    Reopened,
+    Corrected(Resolution),
+    Worsened(Severity),
+});
+mirror!(LoggedV1 of Logged { at: Timestamp, by: Option<UserId>, what: Deed });
+mirror!(CareV1 of Care {
+    assignee: Option<UserId>,
+    muted_until: Option<Timestamp>,
+    log: Vec<Logged>,
+});
+mirror!(IncidentV4 of Incident {
     id: IncidentId,
     owner: UserId,
     subject: Subject,
@@ -292,6 +311,8 @@ mirror!(IncidentV3 of Incident {
     acknowledged_at: Option<Timestamp>,
     resolved_at: Option<Timestamp>,
     resolution: Option<Resolution>,
+    is_flaky: bool,
+    care: Care,
 });
 
 #[cfg(test)]

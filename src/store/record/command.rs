@@ -5,9 +5,16 @@ use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::command::{Command, CommandKind, CommandOutcome, CommandState};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OperationId, UserId};
+use crate::domain::incident::care::Tending;
 use crate::domain::time::Timestamp;
 
 codes!(CommandOutcome { 0 = Applied, 1 = Unchanged });
+mirror_enum!(TendingV1 of Tending {
+    Assign(Option<UserId>),
+    Mute(Timestamp),
+    Unmute,
+    Note(String),
+});
 mirror_enum!(CommandKindV1 of CommandKind {
     SetEnabled(bool),
     SetEvents(Vec<String>),
@@ -21,6 +28,7 @@ mirror_enum!(CommandKindV1 of CommandKind {
     Replay(DeliveryId),
     Reconcile,
     ReplaceExisting(Option<String>),
+    Tend { incident: IncidentId, act: Tending },
 });
 mirror_enum!(CommandStateV1 of CommandState {
     Asked,
@@ -70,6 +78,15 @@ mod tests {
 
     #[test]
     fn every_kind_and_every_state_comes_back() {
+        let acts = [
+            Tending::Assign(Some(UserId::from_u128(4))),
+            Tending::Assign(None),
+            Tending::Mute(Timestamp(9)),
+            Tending::Unmute,
+            Tending::Note("seen before".into()),
+        ];
+        let incident = IncidentId::from_u128(3);
+        round(acts.map(|act| CommandKind::Tend { incident, act }).to_vec());
         round(vec![
             CommandKind::SetEnabled(true),
             CommandKind::SetEvents(vec!["push".into()]),

@@ -76,8 +76,39 @@ mirror!(ThreadV2 of Thread {
     message: Option<String>,
     address: u32,
 });
-mirror!(StandingV1 of Standing { is_resolved: bool, severity: Severity });
-mirror!(AnnouncedV1 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+mirror!(StandingV2 of Standing {
+    is_resolved: bool,
+    severity: Severity,
+    muted_until: Option<Timestamp>,
+});
+frozen!(StandingV1 {
+    is_resolved: bool,
+    severity: u8
+});
+frozen!(AnnouncedV1 {
+    incident: u128,
+    standing: StandingV1,
+    episode: u32
+});
+mirror!(AnnouncedV2 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+
+/// Incidents could not be muted.
+fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
+    let AnnouncedV1 {
+        incident,
+        standing,
+        episode,
+    } = v1;
+    Announced::from_wire(AnnouncedV2 {
+        incident,
+        standing: StandingV2 {
+            is_resolved: standing.is_resolved,
+            severity: standing.severity,
+            muted_until: None,
+        },
+        episode,
+    })
+}
 
 // What the first version wrote: it did not count addresses.
 frozen!(SinkV1 {
@@ -128,21 +159,13 @@ fn thread_of_first(old: ThreadV1) -> Option<Thread> {
 second_versions! {
     Sink = "sink" from sink_of_first,
     Thread = "message about an incident" from thread_of_first,
+    Announced = "announced incident" from unmuted,
 }
 
-/// Kinds of records that have one version.
-macro_rules! first_versions {
-    ($($domain:ident = $kind:literal),* $(,)?) => {$(
-        impl Record for $domain {
-            const VERSION: u8 = 1;
-            const KIND: &'static str = $kind;
-        }
-    )*};
+impl Record for Notification {
+    const VERSION: u8 = 1;
+    const KIND: &'static str = "notification";
 }
-first_versions!(
-    Notification = "notification",
-    Announced = "announced incident",
-);
 
 #[cfg(test)]
 mod tests {
@@ -201,6 +224,7 @@ mod tests {
         let standing = Standing {
             is_resolved: true,
             severity: Severity::Critical,
+            muted_until: Some(at),
         };
         round(vec![Announced {
             incident: IncidentId::from_u128(4),

@@ -28,6 +28,7 @@ struct Attempt {
 struct Plan {
     workflow: u64,
     branch: &'static str,
+    commit: u8,
     attempts: Vec<Attempt>,
 }
 
@@ -39,7 +40,7 @@ pub(super) struct Story {
 }
 
 /// What an incident has to say: workflow and branch, how often and when, the number of the run that
-/// failed last, its jobs, and the run that passed after it.
+/// failed last, its jobs, the run that passed after it, and whether that had the same commit.
 type Reading = (
     String,
     String,
@@ -48,6 +49,7 @@ type Reading = (
     u64,
     Vec<u64>,
     Option<u64>,
+    bool,
 );
 
 pub(super) fn reading_of(incident: &Incident) -> Reading {
@@ -65,6 +67,7 @@ pub(super) fn reading_of(incident: &Incident) -> Reading {
             Some(_) => Some(0),
             None => None,
         },
+        incident.is_flaky,
     )
 }
 
@@ -88,9 +91,11 @@ fn any_history_of(family: Family) -> impl Strategy<Value = Story> {
     });
     let attempts = prop::collection::vec(attempt, 1..4);
     let branch = prop::sample::select(vec!["main", "topic"]);
-    let run = (0..2_u64, branch, attempts).prop_map(|(workflow, branch, attempts)| Plan {
+    let run = (0..2_u64, branch, 0..2_u8, attempts);
+    let run = run.prop_map(|(workflow, branch, commit, attempts)| Plan {
         workflow,
         branch,
+        commit,
         attempts,
     });
     prop::collection::vec(run, 1..6).prop_map(move |runs| Story { family, runs })
@@ -146,6 +151,7 @@ impl Story {
         base.facts.workflow_key = plan.workflow.to_string();
         base.facts.branch = Some(plan.branch.to_owned());
         base.facts.lane = Lane::of_branch("push", plan.branch.to_owned());
+        base.facts.commit_sha = format!("{:040x}", plan.commit);
         base.facts.author = Some(format!("author of {nth}"));
         let mut tell = |status, seconds: u32, is_last, edit: &dyn Fn(&mut RunEvent)| {
             let mut event = base.clone();
@@ -198,6 +204,8 @@ impl Story {
 
     fn read(&self, workflow: u64, branch: &str, readings: &mut Vec<Reading>) {
         let mut open: Option<Reading> = None;
+        // Of the run that failed last.
+        let mut commit = 0;
         for (number, plan) in (1..).zip(&self.runs) {
             if plan.workflow != workflow || plan.branch != branch {
                 continue;
@@ -219,17 +227,28 @@ impl Story {
                         let failed = open.get_or_insert_with(|| {
                             let key = format!("{}:{workflow}", self.family.as_str());
                             let none = Vec::new();
-                            (key, branch.to_owned(), 0, [at, at], number, none, None)
+                            (
+                                key,
+                                branch.to_owned(),
+                                0,
+                                [at, at],
+                                number,
+                                none,
+                                None,
+                                false,
+                            )
                         });
                         failed.2 += 1;
                         failed.3[1] = at;
                         failed.4 = number;
+                        commit = plan.commit;
                         failed.5 = std::mem::take(&mut jobs);
                     }
                     Some(Conclusion::Success) => {
                         jobs.clear();
                         if let Some(mut passed) = open.take() {
                             passed.6 = Some(number);
+                            passed.7 = plan.commit == commit;
                             readings.push(passed);
                         }
                     }

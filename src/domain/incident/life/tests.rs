@@ -9,7 +9,7 @@ use crate::domain::lane::Lane;
 use crate::domain::lifecycle::SuspendReason;
 use crate::domain::rule::Verdict;
 use crate::domain::run::{Conclusion, Family, Position};
-use crate::domain::samples::connection;
+use crate::domain::samples::{ANN, connection};
 
 const T1: Timestamp = Timestamp(1000);
 const T2: Timestamp = Timestamp(2000);
@@ -48,11 +48,11 @@ fn a_failure_that_is_reported_again_counts_in_the_incident_that_is_open() {
 #[test]
 fn it_is_acknowledged_once_and_never_after_its_end() {
     let mut incident = suspended(&connection(1, "ann/api"));
-    assert_eq!(incident.acknowledge(T1), Ok(true));
-    assert_eq!(incident.acknowledge(T2), Ok(false));
+    assert_eq!(incident.acknowledge(ANN, T1), Ok(true));
+    assert_eq!(incident.acknowledge(ANN, T2), Ok(false));
     assert_eq!(incident.acknowledged_at, Some(T1));
     assert!(incident.resolve(Resolution::Recovered, T2));
-    assert_eq!(incident.acknowledge(T2), Err(AlreadyResolved));
+    assert_eq!(incident.acknowledge(ANN, T2), Err(Unacted::Resolved));
     assert!(
         !incident.resolve(Resolution::ByHand, T1),
         "the first end counts"
@@ -88,19 +88,19 @@ fn closed_by_hand_its_track_is_cut_off_there() {
     assert_eq!(track.take(reported, || id), [id]);
     let group = track.group(id).unwrap();
     let source = crate::domain::incident::IncidentSource::Webhook;
-    let mut incident = Incident::of_group(&group, &connection(1, "ann/api"), source);
+    let mut incident = Incident::of_group(&group, &connection(1, "ann/api"), source, T1);
     assert_eq!(
         (incident.status, incident.occurrences),
         (IncidentStatus::Open, 1)
     );
     assert_eq!(incident.failure_type, "failure");
-    assert!(incident.close_by_hand(Some(&mut track), T2));
+    assert!(incident.close_by_hand(Some(&mut track), ANN, T2));
     assert!(
-        !incident.close_by_hand(Some(&mut track), T2),
+        !incident.close_by_hand(Some(&mut track), ANN, T2),
         "it is closed"
     );
     // The track agrees: nothing that is derived from it opens the incident again.
     let before = incident.clone();
-    incident.follow(&track.group(id).unwrap());
+    incident.follow(&track.group(id).unwrap(), T2);
     assert_eq!(incident, before);
 }

@@ -88,6 +88,22 @@ impl Track {
         group
     }
 
+    /// The failures of `incident` that are stored, in order of attempts, each with its run. One
+    /// that was reported several times is there once.
+    pub fn failures_of(&self, incident: IncidentId) -> Vec<(End, RunId)> {
+        let mut failures = Vec::new();
+        let mut last: Option<End> = None;
+        let of_incident = self.points.iter();
+        let of_incident = of_incident.filter(|(_, point)| point.kind.incident() == Some(incident));
+        for (end, point) in of_incident {
+            if !last.is_some_and(|last| self.is_same_failure(last, *end)) {
+                failures.push((*end, point.run));
+            }
+            last = Some(*end);
+        }
+        failures
+    }
+
     /// Whether two failures of an incident in a row are one that was reported twice.
     pub(super) fn is_same_failure(&self, first: End, second: End) -> bool {
         let (first, second) = (first.position, second.position);

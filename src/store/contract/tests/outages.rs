@@ -39,7 +39,7 @@ pub(in crate::store) fn the_last_outage_of_each_installation_is_kept(subject: &i
                 provider: Some(provider.parse().unwrap()),
                 ..Whose::default()
             },
-            status: None,
+            ..IncidentFilter::default()
         };
         let found = wait(store.incidents_of(ANN, &filter, After::first(9))).unwrap();
         assert_eq!(found.items.len(), count, "{provider}");

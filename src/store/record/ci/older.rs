@@ -4,10 +4,13 @@
 //! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
 use super::super::codec::{Record, RecordError, plain, second_versions};
-use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1};
+use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV2};
 use super::super::wire::{Wire, frozen};
-use super::{CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2};
+use super::{
+    AffectedV1, CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2,
+};
 use crate::domain::id::{ConnectionId, CredentialId};
+use crate::domain::incident::care::Care;
 use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{CiFailure, Incident, Resolution, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
@@ -119,6 +122,26 @@ frozen!(IncidentV2 {
     failure_type: String,
     title: String,
     ci: Option<CiFailureV2>,
+    occurrences: u32,
+    first_seen_at: i64,
+    last_seen_at: i64,
+    acknowledged_at: Option<i64>,
+    resolved_at: Option<i64>,
+    resolution: Option<ResolutionV2>,
+});
+
+frozen!(IncidentV3 {
+    id: u128,
+    owner: u128,
+    subject: SubjectV2,
+    repository: Option<String>,
+    status: u8,
+    severity: u8,
+    source: u8,
+    failure_type: String,
+    title: String,
+    ci: Option<CiFailureV2>,
+    affected: Option<AffectedV1>,
     occurrences: u32,
     first_seen_at: i64,
     last_seen_at: i64,
@@ -286,6 +309,8 @@ fn incident(v1: IncidentV1) -> Option<Incident> {
             Some(v1) => Some(resolution(&v1)?),
             None => None,
         },
+        is_flaky: false,
+        care: Care::default(),
     })
 }
 
@@ -381,17 +406,45 @@ fn incident_v2(v2: IncidentV2) -> Option<Incident> {
         acknowledged_at: Wire::from_wire(v2.acknowledged_at)?,
         resolved_at: Wire::from_wire(v2.resolved_at)?,
         resolution: Wire::from_wire(v2.resolution)?,
+        is_flaky: false,
+        care: Care::default(),
+    })
+}
+
+/// An incident as version 3 wrote it: before people could do more than acknowledge and resolve it.
+fn incident_v3(v3: IncidentV3) -> Option<Incident> {
+    Some(Incident {
+        id: Wire::from_wire(v3.id)?,
+        owner: Wire::from_wire(v3.owner)?,
+        subject: Wire::from_wire(v3.subject)?,
+        repository: Wire::from_wire(v3.repository)?,
+        status: Wire::from_wire(v3.status)?,
+        severity: Wire::from_wire(v3.severity)?,
+        source: Wire::from_wire(v3.source)?,
+        failure_type: v3.failure_type,
+        title: v3.title,
+        ci: Wire::from_wire(v3.ci)?,
+        affected: Wire::from_wire(v3.affected)?,
+        occurrences: v3.occurrences,
+        first_seen_at: Timestamp(v3.first_seen_at),
+        last_seen_at: Timestamp(v3.last_seen_at),
+        acknowledged_at: Wire::from_wire(v3.acknowledged_at)?,
+        resolved_at: Wire::from_wire(v3.resolved_at)?,
+        resolution: Wire::from_wire(v3.resolution)?,
+        is_flaky: false,
+        care: Care::default(),
     })
 }
 
 impl Record for Incident {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
     const KIND: &'static str = "incident";
 
     fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
         let incident = match version {
             1 => incident(plain(bytes)?),
             2 => incident_v2(plain(bytes)?),
+            3 => incident_v3(plain(bytes)?),
             _ => None,
         };
         incident.ok_or(RecordError::Damaged)

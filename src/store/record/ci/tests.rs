@@ -105,7 +105,7 @@ fn what_was_read_is_written_as_the_newest_version_and_read_again() {
     for bytes in [encode(&run), encode(&track)] {
         assert_eq!(bytes[0], 2);
     }
-    assert_eq!(encode(&incident)[0], 3);
+    assert_eq!(encode(&incident)[0], 4);
     assert_eq!(decode(&encode(&run)), Ok(run));
     assert_eq!(decode(&encode(&track)), Ok(track));
     assert_eq!(decode(&encode(&incident)), Ok(incident));

@@ -1,0 +1,54 @@
+//! How incidents end.
+
+use crate::domain::id::RunId;
+
+named! {
+    /// How an incident was resolved.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Resolution {
+        /// A later run, or a later attempt, passed.
+        Passed(RunId) = "passed",
+        /// A user resolved it.
+        ByHand = "manual",
+        /// The hook, or the credential, works again.
+        Recovered = "recovered",
+        /// The connection was paused or disconnected, or the credential was removed.
+        Disconnected = "disconnected",
+        /// Version 0.1 followed one family of CI events at a time, and closed incidents of the
+        /// others. Read, never written.
+        Superseded = "superseded",
+        /// The branch was deleted.
+        BranchDeleted = "branch_deleted",
+        /// The tag was deleted.
+        TagDeleted = "tag_deleted",
+        /// The pull or merge request was closed without being merged.
+        PullRequestClosed = "pull_request_closed",
+        /// The pull or merge request was merged.
+        Merged = "merged",
+        /// The entry left the merge queue.
+        LeftQueue = "left_queue",
+        /// A check suite had reported it; its workflow run reports the same failure in an incident
+        /// that is still open.
+        Mirrored = "mirrored",
+    }
+}
+
+impl Resolution {
+    /// Whether it follows from the reports about runs and places, and not from an action of a user:
+    /// then a late report may correct it.
+    pub const fn is_derived(self) -> bool {
+        match self {
+            Self::Passed(_)
+            | Self::BranchDeleted
+            | Self::TagDeleted
+            | Self::PullRequestClosed
+            | Self::Merged
+            | Self::LeftQueue => true,
+            Self::ByHand
+            | Self::Recovered
+            | Self::Disconnected
+            | Self::Superseded
+            | Self::Mirrored => false,
+        }
+    }
+}
