@@ -89,10 +89,7 @@ impl App {
         let notifier = notifier(&config, &actors.tools().0)?;
         notifier.reseal().await?;
         notifier.start();
-        let explaining = explain::Settings {
-            log_excerpts: config.log_excerpts,
-        };
-        let explainer = Explainer::start(actors.tools(), explaining);
+        let explainer = Explainer::start(actors.tools(), explaining(&config));
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
@@ -217,6 +214,12 @@ fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
         heartbeat: config.sinks.heartbeat,
     };
     Ok(Notifier::new(tools, settings))
+}
+
+const fn explaining(config: &Config) -> explain::Settings {
+    explain::Settings {
+        log_excerpts: config.log_excerpts,
+    }
 }
 
 fn ledger_settings(config: &Config) -> ledger::Settings {

@@ -104,8 +104,8 @@ fn without_time(line: &str) -> &str {
 /// The lines up to the last error that the runner reports: what follows is its clean-up. The
 /// runner's commands are words.
 ///
-/// Source: the runner's own output commands (`actions/runner`, "ActionCommands"), seen in logs of
-/// public repositories.
+/// Source: the runner's commands for its output (`actions/runner`), seen in logs of public
+/// repositories.
 fn of_actions(lines: impl Iterator<Item = String>) -> Vec<String> {
     let (mut all, mut end) = (Vec::new(), None);
     for line in lines {

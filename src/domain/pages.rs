@@ -67,10 +67,20 @@ mod tests {
         };
         let below = |path: &str| format!("https://host.example/code/group/sub/app/{path}");
         let github = all(pages(ProviderKind::Github));
-        let paths = ["actions/runs/7", "actions/runs/7/job/8", "pull/9", "commit/0a1b"];
+        let paths = [
+            "actions/runs/7",
+            "actions/runs/7/job/8",
+            "pull/9",
+            "commit/0a1b",
+        ];
         assert_eq!(github, paths.map(below));
         let gitlab = all(pages(ProviderKind::Gitlab));
-        let paths = ["-/pipelines/7", "-/jobs/8", "-/merge_requests/9", "-/commit/0a1b"];
+        let paths = [
+            "-/pipelines/7",
+            "-/jobs/8",
+            "-/merge_requests/9",
+            "-/commit/0a1b",
+        ];
         assert_eq!(gitlab, paths.map(below));
         for odd in ["", "main", "../x", "0a/1b", "0a?x"] {
             assert_eq!(pages(ProviderKind::Github).commit(odd), None, "{odd}");

@@ -3,7 +3,10 @@
 //! Each text has a limit, and no control, invisible or direction-changing characters. Nothing is
 //! escaped here: what acts in a text differs between the sinks, and each escapes for itself.
 
+mod explained;
+
 use super::deliver::Message;
+use crate::domain::explanation::{Explained, ExplainedCommit};
 use crate::domain::incident::{CiFailure, Incident, Resolution, Severity};
 use crate::domain::notification::NotificationKind;
 use crate::domain::repo::FullName;
@@ -52,17 +55,22 @@ pub(super) struct Card {
 impl Card {
     /// The card of a message.
     pub fn of(message: &Message) -> Self {
-        Self::about(message.kind, &message.incident)
+        let explained = message.explained.as_ref();
+        Self::about(message.kind, &message.incident, explained)
     }
 
-    /// The card of a message of this kind about an incident.
-    pub fn about(kind: NotificationKind, incident: &Incident) -> Self {
+    /// The card of a message of this kind about an incident, with what the provider says about it.
+    pub fn about(
+        kind: NotificationKind,
+        incident: &Incident,
+        explained: Option<&Explained>,
+    ) -> Self {
         let title = bounded(&incident.title, TITLE_BYTES_MAX);
         Self {
             kind,
             severity: incident.severity,
             title: title.unwrap_or_else(|| "Incident".to_owned()),
-            facts: facts(kind, incident),
+            facts: facts(kind, incident, explained),
             link: incident.ci.as_ref().and_then(link),
         }
     }
@@ -93,13 +101,14 @@ impl Card {
     }
 }
 
-fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
+fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explained>) -> Vec<Fact> {
     let ci = incident.ci.as_ref();
     let of_ci = |text: fn(&CiFailure) -> Option<String>| ci.and_then(text);
     let is_resolved = kind == NotificationKind::Resolved;
     let resolution = incident.resolution.filter(|_| is_resolved);
     let resolution = resolution.map(|how| resolved_by(how, incident.is_flaky));
     let repository = incident.repository.as_ref().map(FullName::as_str);
+    let tested = explained.and_then(|explained| explained.commit.as_ref().ok());
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
         ("Resolution", resolution.map(str::to_owned)),
@@ -115,12 +124,16 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
             "Branch",
             of_ci(|ci| bounded(ci.branch.as_deref()?, FACT_BYTES_MAX)),
         ),
-        ("Commit", of_ci(commit)),
-        (
-            "Author",
-            of_ci(|ci| bounded(ci.author.as_deref()?, NAME_BYTES_MAX)),
-        ),
+        ("Commit", ci.and_then(|ci| commit(ci, tested))),
+        ("Author", ci.and_then(|ci| author(ci, tested))),
         ("Failed jobs", of_ci(|ci| jobs(&ci.failed_jobs))),
+        ("Failed step", explained.and_then(explained::steps)),
+        (
+            "Since last pass",
+            explained
+                .filter(|_| !is_resolved)
+                .and_then(explained::since),
+        ),
         ("Occurrences", Some(incident.occurrences.to_string())),
     ];
     let some = |(label, value): (&'static str, Option<String>)| {
@@ -130,16 +143,24 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
     lines.into_iter().filter_map(some).collect()
 }
 
-/// The short id and the first line.
-fn commit(ci: &CiFailure) -> Option<String> {
+/// The short id and the first line. `tested` is what the provider says about it.
+fn commit(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
     let sha = clean(&ci.commit_sha, SHA_BYTES_MAX);
-    let line = ci.commit_message.as_deref();
+    let title = tested.map(|commit| commit.title.as_str());
+    let title = title.filter(|title| !title.is_empty());
+    let line = title.or(ci.commit_message.as_deref());
     let line = line.and_then(|text| text.trim_start().lines().next());
     let line = line.and_then(|line| bounded(line, FACT_BYTES_MAX));
     match (sha, line) {
         (Some(sha), Some(line)) => Some(format!("{sha} {line}")),
         (sha, line) => sha.or(line),
     }
+}
+
+/// The author of the commit, else who started the run.
+fn author(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
+    let author = tested.and_then(|commit| commit.author.as_deref());
+    bounded(author.or(ci.author.as_deref())?, NAME_BYTES_MAX)
 }
 
 fn jobs(failed: &[FailedJob]) -> Option<String> {
@@ -217,6 +238,8 @@ mod tests {
                 "Commit: 0123abcd Add the cache",
                 "Author: ann",
                 "Failed jobs: test (linux), lint",
+                "Failed step: test (linux): Run make test",
+                "Since last pass: 2 commits by ann",
                 "Occurrences: 2",
             ]
         );

@@ -2,6 +2,7 @@
 
 use super::announce::planned;
 use super::call::{Call, call, judged, store_answer};
+use super::explained::explained;
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
@@ -98,6 +99,7 @@ pub(super) async fn send(
     let message = Message {
         id: this.notification.id,
         kind: this.notification.kind,
+        explained: explained(room, &this.incident).await,
         incident: this.incident.clone(),
         episode: this.episode,
         at: now,

@@ -178,14 +178,24 @@ impl Explanation {
             explained_at,
             due_at: it.due_at(),
             error: error.map(LastError::of),
-            failed_jobs: jobs.and_then(there).into_iter().flatten().map(job).collect(),
+            failed_jobs: jobs
+                .and_then(there)
+                .into_iter()
+                .flatten()
+                .map(job)
+                .collect(),
             failed_jobs_missing: jobs.and_then(missing),
             commit: commit.and_then(there).map(|it| ExplainedCommit::of(it, by)),
             commit_missing: commit.and_then(missing),
-            pull_request: request.and_then(there).map(|it| ExplainedRequest::of(it, by)),
+            pull_request: request
+                .and_then(there)
+                .map(|it| ExplainedRequest::of(it, by)),
             pull_request_missing: request.and_then(missing),
             last_passed: passed.map(|range| PassedRun::of(range, by)),
-            commits: commits.iter().map(|it| ExplainedCommit::of(it, by)).collect(),
+            commits: commits
+                .iter()
+                .map(|it| ExplainedCommit::of(it, by))
+                .collect(),
             has_more_commits: passed.is_some_and(|range| range.has_more),
             commits_missing: range.and_then(missing),
             suspects: suspects::of(commits).iter().map(Suspect::of).collect(),

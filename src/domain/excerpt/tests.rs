@@ -37,10 +37,11 @@ fn of_gitlab_the_jobs_own_commands_are_shown() {
                \u{1b}[0;m\n";
     let expected = "Executing\n$ make test\nFAILED: adds\nERROR: Job failed: exit code 1\n";
     assert_eq!(of(log, LogForm::Gitlab), expected);
-    let timed: String = log
+    let timed: Vec<String> = log
         .lines()
-        .map(|line| format!("2026-11-30T02:00:00.123456Z 00O {line}\n"))
+        .map(|line| format!("2026-11-30T02:00:00.123456Z 00O {line}"))
         .collect();
+    let timed = timed.join("\n");
     assert_eq!(of(&timed, LogForm::Gitlab), expected);
     let end = "upload\nERROR: Job failed: exit code 1\n";
     assert_eq!(of(end, LogForm::Gitlab), end);
@@ -48,7 +49,8 @@ fn of_gitlab_the_jobs_own_commands_are_shown() {
 
 #[test]
 fn an_excerpt_is_short_and_says_whether_more_stands_before_it() {
-    let long: String = (0..1000).map(|n| format!("line {n}\n")).collect();
+    let long: Vec<String> = (0..1000).map(|n| format!("line {n}")).collect();
+    let long = long.join("\n");
     let found = Excerpt::of(long.as_bytes(), LogForm::Actions, false).unwrap();
     assert!(found.is_cut && found.text.lines().count() == LINES_MAX);
     assert!(found.text.ends_with("line 999\n"));

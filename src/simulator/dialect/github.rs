@@ -233,15 +233,12 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::ListJobs
         | Operation::ListAttemptJobs
         | Operation::ListWorkflows
-        | Operation::ListWorkflowRuns => plain(match reached(state, asked) {
-            Ok(id) => runs::act(state, id, asked),
-            Err(answer) => answer,
-        }),
-        Operation::JobLog
+        | Operation::ListWorkflowRuns
+        | Operation::JobLog
         | Operation::Compare
         | Operation::ListCommits
         | Operation::CommitPulls => plain(match reached(state, asked) {
-            Ok(id) => code::act(state, id, asked),
+            Ok(id) => runs::act(state, id, asked),
             Err(answer) => answer,
         }),
         Operation::ListHooks

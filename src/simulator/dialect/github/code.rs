@@ -19,15 +19,20 @@ const SIGNATURE: &str = "sig=good-for-a-minute";
 /// Most commits of a comparison that is not paged.
 const COMMITS_MAX: usize = 250;
 
-pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
+/// The answer, when the request is about commits or logs.
+pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Option<Answer> {
     let place = |at: usize| asked.rest.get(at).copied().unwrap_or_default();
     match asked.operation {
-        Operation::Compare => return compare(place(1), asked.query),
-        Operation::ListCommits => return commits(asked.query),
-        Operation::CommitPulls => return pulls(state, repository, place(1)),
-        _ => {}
+        Operation::Compare => Some(compare(place(1), asked.query)),
+        Operation::ListCommits => Some(commits(asked.query)),
+        Operation::CommitPulls => Some(pulls(state, repository, place(1))),
+        Operation::JobLog => Some(log(state, repository, place(2))),
+        _ => None,
     }
-    let job: Option<u64> = place(2).parse().ok();
+}
+
+fn log(state: &State, repository: u64, job: &str) -> Answer {
+    let job: Option<u64> = job.parse().ok();
     let Some(job) = job.filter(|job| state.logs.contains_key(&(repository, *job))) else {
         return error(404, "Not Found");
     };
