@@ -107,10 +107,10 @@ impl App {
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
         let address = doors.address();
         let servers = doors.serve(&shared, render(&recorder)).await?;
-        let data_dir = config.server.data_dir.clone();
-        let counting = Counting::start(Arc::clone(&store), data_dir, steady, recorder);
-        let counting = counting.map_err(StartError::Thread)?;
+        let (of, data_dir) = (Arc::clone(&store), config.server.data_dir);
+        let counting = Counting::start(of, data_dir, steady, recorder);
         Ok(Self {
+            counting: counting.map_err(StartError::Thread)?,
             store,
             actors,
             reconciler,
@@ -118,7 +118,6 @@ impl App {
             explainer,
             servers,
             address,
-            counting,
         })
     }
 

@@ -134,8 +134,9 @@ const OWN_SECTIONS: [&str; 2] = ["step_script", "build_script"];
 /// The lines of the job's own commands, and the error at the end. A log whose end has none of their
 /// sections is taken as it is.
 ///
-/// Source: GitLab's documentation, "Job logs": `section_start:TIME:NAME` and `section_end:TIME:NAME`
-/// surround what belongs to a section; a time and the stream may stand before each line.
+/// Source: GitLab's documentation, "Job logs": `section_start:TIME:NAME` and
+/// `section_end:TIME:NAME` surround what belongs to a section; a time and the stream may stand
+/// before each line.
 fn of_gitlab(lines: impl Iterator<Item = String>) -> Vec<String> {
     let (mut all, mut own, mut section) = (Vec::new(), Vec::new(), None::<String>);
     for line in lines {

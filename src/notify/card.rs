@@ -3,7 +3,10 @@
 //! Each text has a limit, and no control, invisible or direction-changing characters. Nothing is
 //! escaped here: what acts in a text differs between the sinks, and each escapes for itself.
 
+mod bounded;
 mod explained;
+
+pub(super) use bounded::bounded;
 
 use super::deliver::Message;
 use crate::domain::explanation::{Explained, ExplainedCommit};
@@ -12,11 +15,10 @@ use crate::domain::notification::NotificationKind;
 use crate::domain::repo::FullName;
 use crate::domain::run::FailedJob;
 use crate::domain::text::clean;
+use bounded::FACT_BYTES_MAX;
 
 /// Longest title, in bytes.
 pub(super) const TITLE_BYTES_MAX: usize = 200;
-/// Longest text of one fact, in bytes.
-const FACT_BYTES_MAX: usize = 160;
 /// Longest name of a person or a workflow, in bytes.
 const NAME_BYTES_MAX: usize = 100;
 /// Jobs that are named.
@@ -191,18 +193,6 @@ const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
         Resolution::LeftQueue => "it left the merge queue",
         Resolution::Mirrored => "another incident shows the same failure",
     }
-}
-
-/// A text without hidden characters and with an ellipsis where it is cut.
-pub(super) fn bounded(text: &str, bytes_max: usize) -> Option<String> {
-    const ELLIPSIS: &str = "\u{2026}";
-    // One more byte is enough to see that something is left; a character has at most four.
-    let whole = clean(text, bytes_max + 4)?;
-    if whole.len() <= bytes_max {
-        return Some(whole);
-    }
-    let cut = clean(&whole, bytes_max - ELLIPSIS.len())?;
-    Some(cut + ELLIPSIS)
 }
 
 /// The page of the run, as it is stored, if it can stand in any mark-up as it is.

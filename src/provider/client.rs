@@ -12,7 +12,7 @@ use super::outbound::{
     Repaired, TakenAway, Target,
 };
 use super::session::Session;
-use super::{errors, explain, others, ours, reading};
+use super::{errors, explaining, others, ours, reading};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::explanation::Explained;
@@ -131,7 +131,7 @@ impl<D: Operations> Logs for Client<D> {
 }
 
 impl<D: Operations> Explain for Client<D> {
-    shared!(explain::explain(run: &'a FailedRun) -> Explained);
+    shared!(explaining::explain(run: &'a FailedRun) -> Explained);
 }
 
 impl<D: Operations> Hooks for Client<D> {

@@ -54,8 +54,8 @@ pub enum Change {
     /// Adds or replaces a connection.
     PutConnection(Box<Connection>),
     /// Forgets a connection with its history, its takeover, its ledger, its gaps and the
-    /// explanations of its incidents and, in time, everything that hangs on it. Its replay guards, deliveries, runs and incidents are kept
-    /// until retention takes them.
+    /// explanations of its incidents and, in time, everything that hangs on it. Its replay guards,
+    /// deliveries, runs and incidents are kept until retention takes them.
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),

@@ -12,11 +12,15 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
     let forms = [
         // GitHub, GitLab.
         r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
-        r"\b(?:glpat|gldt|glrt|glrtr|glcbt|glptt|glft|glsoat|glagent|glimt|glffct|gloas)-[A-Za-z0-9_.-]{16,}",
+        concat!(
+            r"\b(?:glpat|gldt|glrt|glrtr|glcbt|glptt|glft|glsoat|glagent|glimt|glffct|gloas)",
+            r"-[A-Za-z0-9_.-]{16,}",
+        ),
         // Cloud, packages, chat, payment, models, ours.
         r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b",
         r"\bAIza[A-Za-z0-9_-]{35}",
-        r"\b(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|rubygems_[a-f0-9]{40,})",
+        r"\b(?:npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,})",
+        r"\brubygems_[a-f0-9]{40,}",
         r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}|\bxapp-[A-Za-z0-9-]{10,}",
         r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}|\bsk-[A-Za-z0-9_-]{20,}",
         r"\bwhsec_[A-Za-z0-9+/=]{20,}|\bhhk_[A-Za-z0-9_-]{16,}",
@@ -28,10 +32,17 @@ static SECRETS: LazyLock<Regex> = LazyLock::new(|| {
         // The password in a URL.
         r"://[^\s/:@]*:(?P<url>[^\s/@]+)@",
         // A header.
-        r"(?i)\b(?:authorization|proxy-authorization|private-token|x-api-key|cookie)\b['\x22]?\s*[:=]\s*['\x22]?(?P<header>[^\r\n'\x22]+)",
+        concat!(
+            r"(?i)\b(?:authorization|proxy-authorization|private-token|x-api-key|cookie)\b",
+            r"['\x22]?\s*[:=]\s*['\x22]?(?P<header>[^\r\n'\x22]+)",
+        ),
         r"(?i)\bbearer\s+(?P<bearer>[A-Za-z0-9._~+/=-]{12,})",
         // A setting whose name says so.
-        r"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api_?-?key|access_?-?key|private_?-?key|credentials?)[a-z0-9_.-]*['\x22]?\s*(?::=|=>|[:=])\s*['\x22]?(?P<setting>[^\s'\x22,;:][^\s'\x22,;]{3,})",
+        concat!(
+            r"(?i)\b[a-z0-9_.-]*(?:password|passwd|passphrase|secret|token|api_?-?key",
+            r"|access_?-?key|private_?-?key|credentials?)[a-z0-9_.-]*['\x22]?\s*",
+            r"(?::=|=>|[:=])\s*['\x22]?(?P<setting>[^\s'\x22,;:][^\s'\x22,;]{3,})",
+        ),
     ];
     Regex::new(&forms.join("|")).expect("the forms are literals")
 });

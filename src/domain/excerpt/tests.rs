@@ -1,3 +1,5 @@
+//! What excerpts of logs have, and what they never have.
+
 use super::*;
 
 fn of(log: &str, form: LogForm) -> String {
@@ -29,11 +31,15 @@ fn of_gitlab_the_jobs_own_commands_are_shown() {
                section_start:1700000000:prepare_executor\r\u{1b}[0K\u{1b}[36;1mPreparing\u{1b}[0m\n\
                Using Docker\n\
                section_end:1700000001:prepare_executor\r\u{1b}[0K\n\
-               section_start:1700000001:step_script\r\u{1b}[0K\u{1b}[0K\u{1b}[36;1mExecuting\u{1b}[0m\n\
+               section_start:1700000001:step_script\r\u{1b}[0K\u{1b}[0K\
+               \u{1b}[36;1mExecuting\u{1b}[0m\n\
                $ make test\n\
                FAILED: adds\n\
-               section_end:1700000009:step_script\r\u{1b}[0Ksection_start:1700000009:cleanup_file_variables[collapsed=true]\r\u{1b}[0KCleaning up\n\
-               section_end:1700000010:cleanup_file_variables\r\u{1b}[0K\u{1b}[31;1mERROR: Job failed: exit code 1\n\
+               section_end:1700000009:step_script\r\u{1b}[0K\
+               section_start:1700000009:cleanup_file_variables[collapsed=true]\r\u{1b}[0K\
+               Cleaning up\n\
+               section_end:1700000010:cleanup_file_variables\r\u{1b}[0K\
+               \u{1b}[31;1mERROR: Job failed: exit code 1\n\
                \u{1b}[0;m\n";
     let expected = "Executing\n$ make test\nFAILED: adds\nERROR: Job failed: exit code 1\n";
     assert_eq!(of(log, LogForm::Gitlab), expected);

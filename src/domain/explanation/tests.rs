@@ -1,3 +1,5 @@
+//! When incidents are explained, what follows from a try, and how large an explanation may become.
+
 use super::*;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::incident::{Incident, IncidentStatus};

@@ -1,6 +1,6 @@
 //! What the provider says about a failure, in a line each.
 
-use super::{FACT_BYTES_MAX, bounded};
+use super::bounded::{FACT_BYTES_MAX, bounded};
 use crate::domain::explanation::{Explained, ExplainedJob};
 use crate::domain::suspects;
 

@@ -12,9 +12,8 @@ use crate::domain::explanation::{
 };
 use crate::domain::repo::Repository;
 use crate::provider::access::ProviderError;
-use crate::provider::explain::{
-    FailedRun, FoundRequest, PASSED_LOOKED_AT, REQUESTS_LOOKED_AT, encoded, part,
-};
+use crate::provider::explain::{FailedRun, FoundRequest, PASSED_LOOKED_AT, REQUESTS_LOOKED_AT};
+use crate::provider::part::{encoded, part};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -171,7 +170,8 @@ pub(super) async fn last_passed(
         return Ok(Ok(None));
     };
     let path = format!(
-        "repos/{}/actions/workflows/{workflow}/runs?status=success&branch={}&per_page={PASSED_LOOKED_AT}",
+        "repos/{}/actions/workflows/{workflow}/runs\
+         ?status=success&branch={}&per_page={PASSED_LOOKED_AT}",
         repository.full_name,
         encoded(branch)
     );

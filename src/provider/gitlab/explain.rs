@@ -11,9 +11,8 @@ use crate::domain::explanation::{
 use crate::domain::repo::Repository;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Dialect;
-use crate::provider::explain::{
-    FailedRun, FoundRequest, PASSED_LOOKED_AT, REQUESTS_LOOKED_AT, encoded, part,
-};
+use crate::provider::explain::{FailedRun, FoundRequest, PASSED_LOOKED_AT, REQUESTS_LOOKED_AT};
+use crate::provider::part::{encoded, part};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -99,7 +98,8 @@ pub(super) async fn last_passed(
     branch: &str,
 ) -> Result<Part<Option<(u64, String)>>, ProviderError> {
     let path = format!(
-        "projects/{}/pipelines?status=success&ref={}&order_by=id&sort=desc&per_page={PASSED_LOOKED_AT}",
+        "projects/{}/pipelines\
+         ?status=success&ref={}&order_by=id&sort=desc&per_page={PASSED_LOOKED_AT}",
         repository.id,
         encoded(branch)
     );

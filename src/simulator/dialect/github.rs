@@ -196,10 +196,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         return plain(error(403, "Resource not accessible by integration"));
     }
     match asked.operation {
-        Operation::User => {
-            let user = payload::account(state, &asked.login);
-            plain(ok(200, user))
-        }
+        Operation::User => plain(ok(200, payload::account(state, &asked.login))),
         Operation::Account => {
             let login = asked.rest.first().copied().unwrap_or_default();
             plain(match state.owner(login) {

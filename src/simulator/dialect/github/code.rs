@@ -1,8 +1,8 @@
 //! Commits, and the logs of jobs.
 //!
-//! Known from GitHub's documentation: the log of a job is a redirect to a storage service of another
-//! host, good for a minute, where no token is sent; a comparison names its commits, the oldest
-//! first, and pages them on request.
+//! Known from GitHub's documentation: the log of a job is a redirect to a storage service of
+//! another host, good for a minute, where no token is sent; a comparison names its commits, the
+//! oldest first, and pages them on request.
 
 use super::answer::{Answer, empty, error, ok};
 use super::operation::{Asked, Operation};
@@ -22,13 +22,17 @@ const COMMITS_MAX: usize = 250;
 /// The answer, when the request is about commits or logs.
 pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Option<Answer> {
     let place = |at: usize| asked.rest.get(at).copied().unwrap_or_default();
-    match asked.operation {
-        Operation::Compare => Some(compare(place(1), asked.query)),
-        Operation::ListCommits => Some(commits(asked.query)),
-        Operation::CommitPulls => Some(pulls(state, repository, place(1))),
-        Operation::JobLog => Some(log(state, repository, place(2))),
-        _ => None,
+    let is = |operation: Operation| asked.operation == operation;
+    if is(Operation::Compare) {
+        return Some(compare(place(1), asked.query));
     }
+    if is(Operation::ListCommits) {
+        return Some(commits(asked.query));
+    }
+    if is(Operation::CommitPulls) {
+        return Some(pulls(state, repository, place(1)));
+    }
+    is(Operation::JobLog).then(|| log(state, repository, place(2)))
 }
 
 fn log(state: &State, repository: u64, job: &str) -> Answer {

@@ -12,15 +12,16 @@ use serde_json::{Value, json};
 /// The answer, when the request is about commits.
 pub(super) fn act(of: &Project, asked: &Asked<'_>, base: &str) -> Option<Answer> {
     let sha = asked.rest.get(2).map_or("", String::as_str);
-    match asked.operation {
-        Operation::ListCommits => Some(commits(asked.query, &format!("{base}/repository/commits"))),
-        Operation::GetCommit => Some(match number(sha) {
-            Some(number) => ok(200, commit(number)),
-            None => error(404, "404 Commit Not Found"),
-        }),
-        Operation::CommitRequests => Some(requests(of, sha)),
-        _ => None,
+    let is = |operation: Operation| asked.operation == operation;
+    if is(Operation::ListCommits) {
+        let url = format!("{base}/repository/commits");
+        return Some(commits(asked.query, &url));
     }
+    if is(Operation::GetCommit) {
+        let found = number(sha).map(|number| ok(200, commit(number)));
+        return Some(found.unwrap_or_else(|| error(404, "404 Commit Not Found")));
+    }
+    is(Operation::CommitRequests).then(|| requests(of, sha))
 }
 
 /// The number that a commit's id is.
