@@ -252,7 +252,8 @@ fn a_log_of_50_megabytes_costs_no_memory(kind: ProviderKind) {
     );
     assert_eq!(job["log_is_cut"], true);
     let grown = peak_kib(scene.daemon.as_ref().unwrap()) - before;
-    assert!(grown < 8 * 1024, "{grown} KiB");
+    // Of which most is for finding secrets in the end of it, however long it is.
+    assert!(grown < 20 * 1024, "{grown} KiB");
 }
 
 fn a_provider_that_hangs_delays_no_notification(kind: ProviderKind) {
