@@ -24,6 +24,8 @@ named! {
         Opened = "opened",
         /// A resolved incident was opened again.
         Reopened = "reopened",
+        /// It fails and passes in turn. Until that ends, no more is sent of it.
+        Flapping = "flapping",
         /// It has become more severe.
         Worse = "worse",
         /// It was resolved.
@@ -37,7 +39,7 @@ impl NotificationKind {
     /// Whether it shows an incident that is not resolved to a sink that shows none.
     pub const fn opens(self) -> bool {
         match self {
-            Self::Opened | Self::Reopened => true,
+            Self::Opened | Self::Reopened | Self::Flapping => true,
             Self::Worse | Self::Resolved | Self::Reminded => false,
         }
     }
@@ -192,8 +194,10 @@ impl Thread {
 /// What of an incident sinks are notified of, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it is resolved.
+    /// Whether it is resolved. One that flaps is not: that it passes may not last.
     pub is_resolved: bool,
+    /// Whether it flaps.
+    pub is_flapping: bool,
     /// How severe it is.
     pub severity: Severity,
     /// Until when it is muted: of no account for what is announced, but for when it is sent.
@@ -204,7 +208,8 @@ impl Incident {
     /// What of it sinks are notified of.
     pub fn standing(&self) -> Standing {
         Standing {
-            is_resolved: self.status == IncidentStatus::Resolved,
+            is_resolved: self.status == IncidentStatus::Resolved && !self.is_flapping,
+            is_flapping: self.is_flapping,
             severity: self.severity,
             muted_until: self.care.muted_until,
         }

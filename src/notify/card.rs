@@ -72,6 +72,7 @@ impl Card {
         match self.kind {
             NotificationKind::Opened => "Opened",
             NotificationKind::Reopened => "Reopened",
+            NotificationKind::Flapping => "Flapping",
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
             NotificationKind::Reminded => "Still open",
@@ -168,6 +169,7 @@ const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
         Resolution::PullRequestClosed => "the pull request was closed",
         Resolution::Merged => "the pull request was merged",
         Resolution::LeftQueue => "it left the merge queue",
+        Resolution::Joined => "an earlier incident has its failures",
         Resolution::Mirrored => "another incident shows the same failure",
     }
 }

@@ -88,6 +88,7 @@ pub(super) fn request(key: &str, message: &Message) -> Request {
     let action = match message.kind {
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded => "trigger",
         NotificationKind::Resolved => "resolve",

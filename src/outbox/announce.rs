@@ -111,7 +111,9 @@ async fn release(
             _ if it.tries > 0 => Duration::ZERO,
             NotificationKind::Opened | NotificationKind::Reopened => delay(room, decision),
             NotificationKind::Reminded => decision.remind_every().unwrap_or_default(),
-            NotificationKind::Worse | NotificationKind::Resolved => Duration::ZERO,
+            NotificationKind::Flapping | NotificationKind::Worse | NotificationKind::Resolved => {
+                Duration::ZERO
+            }
         };
         let due_at = match incident.muted_until(now) {
             Some(until) => retry::held(until, now),
@@ -154,7 +156,10 @@ fn changes(
     };
     let due_at = match kind {
         NotificationKind::Opened | NotificationKind::Reopened => now.plus(delay),
-        NotificationKind::Worse | NotificationKind::Resolved | NotificationKind::Reminded => now,
+        NotificationKind::Flapping
+        | NotificationKind::Worse
+        | NotificationKind::Resolved
+        | NotificationKind::Reminded => now,
     };
     for sink in sinks {
         if threads.iter().all(|thread| thread.sink != sink) {

@@ -174,7 +174,7 @@ impl World {
                 let is_in_order = match kind {
                     NotificationKind::Opened | NotificationKind::Reopened => !is_open,
                     NotificationKind::Resolved | NotificationKind::Reminded => is_open,
-                    NotificationKind::Worse => true,
+                    NotificationKind::Flapping | NotificationKind::Worse => true,
                 };
                 if !is_in_order {
                     complaints.push(format!("{id}: the sink heard {kinds:?}"));
@@ -187,7 +187,7 @@ impl World {
             for incident in self.incidents(person.id) {
                 let last = heard.get(&incident.id).and_then(|kinds| kinds.last());
                 let shows_open = last.is_some_and(|kind| *kind != NotificationKind::Resolved);
-                let is_open = incident.status != IncidentStatus::Resolved;
+                let is_open = !incident.standing().is_resolved;
                 if shows_open != is_open {
                     let (id, title) = (incident.id, &incident.title);
                     let planned = self.notifications(person.id, id);

@@ -49,6 +49,18 @@ impl Incident {
             && track.is_some_and(|track| track.close(self.id, Closed { at, why }))
     }
 
+    /// Its failures all belong to an earlier incident now.
+    pub fn join(&mut self, now: Timestamp) {
+        if let Some(known) = self.resolution {
+            self.log(now, None, Deed::Corrected(known));
+        }
+        self.status = IncidentStatus::Resolved;
+        self.resolved_at.get_or_insert(now);
+        self.resolution = Some(Resolution::Joined);
+        self.is_flaky = false;
+        self.is_flapping = false;
+    }
+
     /// Opens it again, whatever had resolved it.
     pub fn reopen(&mut self, now: Timestamp) {
         if let Some((at, how)) = self.resolved_at.zip(self.resolution)

@@ -35,11 +35,15 @@ pub fn plan(
     let standing = incident.standing();
     let was = announced.map(|announced| announced.standing);
     let was_open = was.is_some_and(|was| !was.is_resolved);
+    let was_flapping = was.is_some_and(|was| was.is_flapping);
     let kind = match (was_open, standing.is_resolved) {
+        (_, false) if standing.is_flapping && !was_flapping => Some(NotificationKind::Flapping),
         (false, true) => None,
         (true, true) => Some(NotificationKind::Resolved),
         (false, false) if was.is_some() => Some(NotificationKind::Reopened),
         (false, false) => Some(NotificationKind::Opened),
+        // It fails, and that lasts.
+        (true, false) if was_flapping && !standing.is_flapping => Some(NotificationKind::Reopened),
         (true, false) => {
             let is_worse = was.is_some_and(|was| was.severity < standing.severity);
             is_worse.then_some(NotificationKind::Worse)
@@ -54,7 +58,9 @@ pub fn plan(
         // A sink that wants only the more severe hears of this one now.
         Some(NotificationKind::Worse) => is_wanted(sink, standing.severity, decision),
         // One that shows it as open has to hear that it is, or its end would never reach it.
-        Some(NotificationKind::Opened | NotificationKind::Reopened) => {
+        Some(
+            NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Flapping,
+        ) => {
             is_wanted(sink, standing.severity, decision)
                 || known(sink).is_some_and(|thread| thread.shown == Shown::Open)
         }
@@ -65,7 +71,7 @@ pub fn plan(
         announced: Announced {
             incident: incident.id,
             standing,
-            episode: episodes.saturating_add(u32::from(opens)),
+            episode: episodes.saturating_add(u32::from(opens && !was_open)),
         },
         notify: kind
             .filter(|_| !reached.is_empty())

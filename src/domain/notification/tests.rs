@@ -30,6 +30,9 @@ enum Step {
     /// The owner mutes it, or ends that.
     Mute,
     Unmute,
+    /// Its workflow begins to flap, or that ends.
+    Flap,
+    Steady,
     /// The planner looks.
     Plan,
     /// The sender looks, and the sink answers so.
@@ -58,6 +61,8 @@ struct World {
     heard: Vec<(NotificationId, NotificationKind)>,
     /// Whether the owner's rules want reminders.
     reminds: bool,
+    /// Notifications that it lasts, after it flapped.
+    steady: Vec<NotificationId>,
 }
 
 impl World {
@@ -78,6 +83,7 @@ impl World {
             notifications: Vec::new(),
             heard: Vec::new(),
             reminds: false,
+            steady: Vec::new(),
         }
     }
 
@@ -85,6 +91,10 @@ impl World {
         if !Announced::is_due(&self.incident, self.announced.as_ref()) {
             return;
         }
+        let was_flapping = self
+            .announced
+            .as_ref()
+            .is_some_and(|it| it.standing.is_flapping);
         let sinks = std::slice::from_ref(&self.sink);
         let plan = plan(
             &self.incident,
@@ -97,7 +107,12 @@ impl World {
         if let Some((kind, sinks)) = plan.notify {
             assert_eq!(sinks, [SINK]);
             self.thread.get_or_insert(Thread::new(INCIDENT, SINK));
-            self.notify(kind);
+            let is_quiet = was_flapping && self.incident.is_flapping;
+            assert!(!is_quiet || kind == NotificationKind::Worse, "{kind:?}");
+            let id = self.notify(kind);
+            if was_flapping && kind == NotificationKind::Reopened {
+                self.steady.push(id);
+            }
         }
     }
 
@@ -153,6 +168,7 @@ impl World {
             NotificationKind::Resolved => Shown::Resolved,
             NotificationKind::Opened
             | NotificationKind::Reopened
+            | NotificationKind::Flapping
             | NotificationKind::Worse
             | NotificationKind::Reminded => Shown::Open,
         };
@@ -183,12 +199,15 @@ impl World {
         }
     }
 
-    fn notify(&mut self, kind: NotificationKind) {
-        let id = self.notifications.len() as u128;
-        self.notifications.push(Notification {
+    fn notify(&mut self, kind: NotificationKind) -> NotificationId {
+        let nth = self.notifications.len() as u128;
+        let notification = Notification {
             kind,
-            ..samples::notification(id, INCIDENT, SINK)
-        });
+            ..samples::notification(nth, INCIDENT, SINK)
+        };
+        let id = notification.id;
+        self.notifications.push(notification);
+        id
     }
 
     fn act(&mut self, step: Step) {
@@ -203,6 +222,8 @@ impl World {
             Step::Acknowledge => {}
             Step::Mute => self.incident.care.muted_until = Some(MUTED_UNTIL),
             Step::Unmute => self.incident.care.muted_until = None,
+            Step::Flap => self.incident.is_flapping = true,
+            Step::Steady => self.incident.is_flapping = false,
             Step::Plan => self.plan(),
             Step::Send(answer) => drop(self.send(answer)),
         }
@@ -220,20 +241,21 @@ impl World {
         while self.send(Answer::Accepted) {}
     }
 
-    /// Never an end without its beginning, never a beginning within an episode.
+    /// Never an end without its beginning, never a beginning within an episode, but that it flaps
+    /// and does no more.
     fn check_order(&self) {
         let mut is_open = false;
-        for (_, kind) in &self.heard {
+        for (id, kind) in &self.heard {
             match kind {
                 NotificationKind::Resolved => {
                     assert!(is_open, "{:?}", self.heard);
                     is_open = false;
                 }
                 NotificationKind::Opened | NotificationKind::Reopened => {
-                    assert!(!is_open, "{:?}", self.heard);
+                    assert!(!is_open || self.steady.contains(id), "{:?}", self.heard);
                     is_open = true;
                 }
-                NotificationKind::Worse => is_open = true,
+                NotificationKind::Flapping | NotificationKind::Worse => is_open = true,
                 NotificationKind::Reminded => assert!(is_open, "{:?}", self.heard),
             }
         }
@@ -253,6 +275,8 @@ fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Acknowledge),
         Just(Step::Mute),
         Just(Step::Unmute),
+        Just(Step::Flap),
+        Just(Step::Steady),
         Just(Step::Plan),
         Just(Step::Plan),
         proptest::sample::select(answers).prop_map(Step::Send),
@@ -283,7 +307,7 @@ proptest! {
         }
         world.settle();
         world.check_order();
-        let is_open = world.incident.status != IncidentStatus::Resolved;
+        let is_open = !world.incident.standing().is_resolved;
         match world.shows() {
             None => prop_assert!(!is_open, "it was never notified of what is open"),
             Some(NotificationKind::Resolved) => prop_assert!(!is_open),

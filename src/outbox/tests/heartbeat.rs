@@ -42,6 +42,7 @@ fn said(world: &World, id: IncidentId) -> Vec<(Instant, Said)> {
         NotificationKind::Resolved => (it.at, Said::Ended),
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded => (it.at, Said::Open),
     });

@@ -7,14 +7,17 @@ use super::super::codec::{Record, RecordError, plain, second_versions};
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV2};
 use super::super::wire::{Wire, frozen};
 use super::{
-    AffectedV1, CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2,
+    AffectedV1, CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, PointKindV2, ResolutionV2,
+    TrackKeyV2,
 };
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::incident::care::Care;
+use crate::domain::incident::track::flapping::Trend;
 use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{CiFailure, Incident, Resolution, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::lane::{Code, Lane, Place};
+use crate::domain::rule::Reopening;
 use crate::domain::run::{Family, Run, RunFacts};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,6 +81,20 @@ frozen!(PointV1 {
 frozen!(TrackV1 {
     key: TrackKeyV1,
     points: Vec<(EndV1, PointV1)>,
+    floor: Option<EndV1>,
+    forgotten: Option<ForgottenV1>,
+});
+frozen!(PointV2 {
+    run: u128,
+    began: i64,
+    mark: u64,
+    kind: PointKindV2,
+});
+frozen!(TrackV2 {
+    key: TrackKeyV2,
+    points: Vec<(EndV1, PointV2)>,
+    starts: Vec<PositionV1>,
+    ends: Vec<(EndedAtV2, ResolutionV2)>,
     floor: Option<EndV1>,
     forgotten: Option<ForgottenV1>,
 });
@@ -253,6 +270,7 @@ fn track(v1: TrackV1) -> Option<Track> {
             // It was begun before it ended; when exactly was not kept.
             began: end.at,
             mark: 0,
+            reopening: Reopening::default(),
             kind: kind(point.kind)?,
         };
         points.insert(end, point);
@@ -264,7 +282,46 @@ fn track(v1: TrackV1) -> Option<Track> {
         ends: BTreeMap::new(),
         floor: Wire::from_wire(v1.floor)?,
         forgotten: Wire::from_wire(v1.forgotten)?,
+        trend: Trend::default(),
     })
+}
+
+/// A track as version 2 wrote it: before incidents were opened again after a pass.
+fn track_v2(v2: TrackV2) -> Option<Track> {
+    let mut points = BTreeMap::new();
+    for (end, point) in v2.points {
+        let point = Point {
+            run: Wire::from_wire(point.run)?,
+            began: Timestamp(point.began),
+            mark: point.mark,
+            reopening: Reopening::default(),
+            kind: Wire::from_wire(point.kind)?,
+        };
+        points.insert(Wire::from_wire(end)?, point);
+    }
+    Some(Track {
+        key: Wire::from_wire(v2.key)?,
+        points,
+        starts: Wire::from_wire(v2.starts)?,
+        ends: Wire::from_wire(v2.ends)?,
+        floor: Wire::from_wire(v2.floor)?,
+        forgotten: Wire::from_wire(v2.forgotten)?,
+        trend: Trend::default(),
+    })
+}
+
+impl Record for Track {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "track";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let track = match version {
+            1 => track(plain(bytes)?),
+            2 => track_v2(plain(bytes)?),
+            _ => None,
+        };
+        track.ok_or(RecordError::Damaged)
+    }
 }
 
 fn ci(v1: CiFailureV1) -> Option<CiFailure> {
@@ -310,6 +367,7 @@ fn incident(v1: IncidentV1) -> Option<Incident> {
             None => None,
         },
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
@@ -380,7 +438,6 @@ fn note(v1: NoteV1) -> Option<Note> {
 
 second_versions! {
     Run = "run" from run,
-    Track = "track" from track,
     TrackKey = "track key" from track_key,
     Note = "note" from note,
     NoteKey = "note key" from note_key,
@@ -407,6 +464,7 @@ fn incident_v2(v2: IncidentV2) -> Option<Incident> {
         resolved_at: Wire::from_wire(v2.resolved_at)?,
         resolution: Wire::from_wire(v2.resolution)?,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
@@ -432,6 +490,7 @@ fn incident_v3(v3: IncidentV3) -> Option<Incident> {
         resolved_at: Wire::from_wire(v3.resolved_at)?,
         resolution: Wire::from_wire(v3.resolution)?,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
