@@ -22,6 +22,7 @@ mod sender;
 mod tests;
 mod tools;
 mod trouble;
+mod waiting;
 mod worker;
 
 pub use desk::{DeskError, Edit, NewRules, NewSink, Tested};

@@ -1,16 +1,13 @@
 //! Planning: from incidents that stand otherwise than they were last announced to notifications.
 
-use super::outcome::postponed;
 use super::room::Room;
 use super::trouble::Trouble;
-use crate::domain::id::{IncidentId, NotificationId, SinkId};
+use super::waiting::{planned, postponed};
+use crate::domain::id::{IncidentId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::plan::{Plan, plan};
-use crate::domain::notification::{
-    Announced, Notification, NotificationKind, NotificationState, Thread, retry,
-};
+use crate::domain::notification::{Announced, NotificationKind, Thread, retry};
 use crate::domain::rulebook::decide::Decision;
-use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
@@ -169,30 +166,4 @@ fn changes(
         changes.push(planned(room, incident, sink, kind, due_at));
     }
     changes
-}
-
-/// A notification that waits.
-pub(super) fn planned(
-    room: &Room,
-    incident: &Incident,
-    sink: SinkId,
-    kind: NotificationKind,
-    due_at: Timestamp,
-) -> Change {
-    let id = room.tools.clock.now_for_id();
-    Change::PutNotification(Box::new(Notification {
-        id: NotificationId::generate(id, &*room.tools.entropy),
-        owner: incident.owner,
-        incident: incident.id,
-        sink,
-        kind,
-        planned_at: room.tools.now(),
-        tries: 0,
-        state: NotificationState::Waiting {
-            due_at,
-            is_unsure: false,
-            tried_at: None,
-            error: None,
-        },
-    }))
 }

@@ -1,16 +1,15 @@
 //! One try to send a notification, and what came of it.
 
-use super::announce::planned;
 use super::call::{Call, call, judged, store_answer};
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
+use super::waiting::planned;
 use crate::domain::incident::Incident;
 use crate::domain::notification::{
     DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
 };
 use crate::domain::sink::Sink;
-use crate::domain::time::Timestamp;
 use crate::notify::{Message, Receipt};
 use crate::store::{Batch, Change};
 use crate::telemetry::metric;
@@ -49,15 +48,6 @@ pub(super) fn dropped(room: &Room, it: &Notification, why: DropReason) -> Change
         state: NotificationState::Dropped { at, why },
         ..it.clone()
     }))
-}
-
-/// The notification waits for another one.
-pub(super) fn postponed(it: &Notification, until: Timestamp) -> Change {
-    let mut it = it.clone();
-    if let NotificationState::Waiting { due_at, .. } = &mut it.state {
-        *due_at = until;
-    }
-    Change::PutNotification(Box::new(it))
 }
 
 /// What a sink shows when it has accepted a notification of this kind.

@@ -5,6 +5,7 @@ use super::heartbeat::Heartbeat;
 use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
+use super::waiting::postponed;
 use crate::domain::id::SinkId;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::notification::choose::{Choice, choose};
@@ -230,7 +231,7 @@ async fn put_off(
     let others = (head.id != next.id).then_some(head);
     let sooner = |it: &&Notification| it.due_at().is_some_and(|due_at| due_at < until);
     let all = others.into_iter().chain([next]).filter(sooner);
-    let changes: Vec<Change> = all.map(|it| outcome::postponed(it, until)).collect();
+    let changes: Vec<Change> = all.map(|it| postponed(it, until)).collect();
     if changes.is_empty() {
         return Ok(Considered::Quiet);
     }
@@ -266,7 +267,7 @@ async fn hold(
     until: Timestamp,
 ) -> Result<Considered, Trouble> {
     let due_at = retry::held(until, room.tools.now());
-    let held = waiting.iter().map(|it| outcome::postponed(it, due_at));
+    let held = waiting.iter().map(|it| postponed(it, due_at));
     let guard = Guard::SameIncident(Box::new(incident.clone()));
     let batch = Batch::of(held.collect()).guarded_by(guard);
     match room.tools.store.commit(batch).await {
@@ -338,7 +339,7 @@ async fn consider(
     if let Some((_, due_at)) = next
         && choice.dropped.iter().all(|(id, _)| *id != head.id)
     {
-        changes.push(outcome::postponed(head, due_at));
+        changes.push(postponed(head, due_at));
     }
     let batch = Batch::of(changes);
     store.commit(batch).await.map_err(Trouble::Commit)?;

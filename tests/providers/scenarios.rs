@@ -136,12 +136,14 @@ fn scenario_10_a_secret_changed_by_hand_is_written_again_and_what_was_refused_is
         "secret": "a secret of somebody else's",
     });
     scene.edit(&json!({ "config": config }));
+    let writes = scene.stage.simulator.requests("update_hook");
+    let is_written = || scene.stage.simulator.requests("update_hook") > writes;
     for number in 1..=3 {
         github.play_run(REPOSITORY, &RunSpec::new(number, "failure"));
     }
-    assert!(scene.stage.list(ADMIN, "incidents").is_empty());
-    let writes = scene.stage.simulator.requests("update_hook");
-    let is_written = || scene.stage.simulator.requests("update_hook") > writes;
+    let incidents = scene.stage.list(ADMIN, "incidents");
+    // It is quick: then they are recovered already.
+    assert!(incidents.is_empty() || is_written());
     scene.stage.wait_until("our secret is written", is_written);
     github.play_run(REPOSITORY, &RunSpec::new(4, "failure"));
     scene.stage.incident("failure", "open");

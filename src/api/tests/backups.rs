@@ -50,8 +50,8 @@ fn a_client_that_does_not_read_its_backup_is_cut_off_and_others_get_theirs() {
     has_begun.recv_timeout(ENOUGH).expect("it begins");
 }
 
-/// Whether a client that asks again and again gets its backup in the end. The place is free a moment
-/// after the backup's own end, so the first of its questions may still be refused.
+/// Whether a client that asks again and again gets its backup in the end. The place is free a
+/// moment after the backup's own end, so the first of its questions may still be refused.
 fn gets_its_backup(api: &Stage) -> bool {
     let asked = Instant::now();
     let mut status = [0; 12];
