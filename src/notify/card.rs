@@ -83,7 +83,7 @@ impl Card {
     pub const fn sign(&self) -> &'static str {
         match (self.kind, self.severity) {
             (NotificationKind::Resolved, _) => "\u{1f7e2}",
-            (_, Severity::Warning) => "\u{1f7e1}",
+            (NotificationKind::Flapping, _) | (_, Severity::Warning) => "\u{1f7e1}",
             (_, Severity::Error | Severity::Critical) => "\u{1f534}",
         }
     }
@@ -100,10 +100,13 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
     let is_resolved = kind == NotificationKind::Resolved;
     let resolution = incident.resolution.filter(|_| is_resolved);
     let resolution = resolution.map(|how| resolved_by(how, incident.is_flaky));
+    let is_flapping = kind == NotificationKind::Flapping;
+    let flapping = is_flapping.then_some("it fails and passes in turn; more when that ends");
     let repository = incident.repository.as_ref().map(FullName::as_str);
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
         ("Resolution", resolution.map(str::to_owned)),
+        ("Flapping", flapping.map(str::to_owned)),
         (
             "Repository",
             repository.and_then(|name| bounded(name, FACT_BYTES_MAX)),

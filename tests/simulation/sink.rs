@@ -6,7 +6,7 @@ use crate::world::World;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId};
-use hookherd::domain::incident::{IncidentStatus, Severity};
+use hookherd::domain::incident::Severity;
 use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};

@@ -359,7 +359,7 @@ proptest! {
         for step in steps {
             world.act(step);
         }
-        for step in [Step::Resolve, Step::Open, Step::Resolve] {
+        for step in [Step::Steady, Step::Resolve, Step::Open, Step::Resolve] {
             world.settle();
             world.act(step);
         }
@@ -375,6 +375,7 @@ proptest! {
         for step in steps {
             world.act(step);
         }
+        world.act(Step::Steady);
         world.act(Step::Resolve);
         world.settle();
         let heard = world.heard.len();

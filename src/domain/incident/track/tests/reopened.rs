@@ -161,10 +161,10 @@ fn one_that_a_person_resolved_does_not_flap() {
 fn what_was_stored_before_stays_as_it_was() {
     let mut story = Teller::new();
     story.hourly(1, "fpfpfpfpfp");
-    let before = story.shape();
+    let before = story.incidents();
     story.reopening = BOTH;
     story.ends(11, 11 * 60, 'p');
-    assert_eq!(story.shape(), before);
+    assert_eq!((story.incidents(), story.counts()), (before, vec![1; 5]));
     story.hourly(12, "f");
     assert_eq!(
         story.counts(),
