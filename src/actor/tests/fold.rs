@@ -121,7 +121,7 @@ fn state(ports: &Ports, events: &[&RunEvent]) -> State {
     let is_whole = |incident: &Incident| incident.resolution != Some(Resolution::Joined);
     for mut incident in incidents(ports).into_iter().filter(is_whole) {
         incident.id = crate::domain::id::IncidentId::from_u128(0);
-        // How often it was opened again, and late reports have corrected it, follows from their order.
+        // How often it was opened again or corrected by late reports follows from their order.
         let is_derived = |entry: &Logged| match entry.what {
             Deed::Corrected(_) | Deed::Reopened => true,
             Deed::Resolved(how) => how.is_derived(),

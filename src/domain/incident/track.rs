@@ -23,12 +23,14 @@ mod key;
 use flapping::Trend;
 pub use group::{Group, GroupEnd};
 pub use grouping::Shift;
-use grouping::UNGROUPED;
 pub use key::TrackKey;
 
 /// Most attempts of a track that are stored. The oldest are dropped first; attempts from before
 /// them are recorded as runs and change no incident.
 pub const POINTS_MAX: usize = 256;
+
+/// Stands for the incident of a new failure until it is grouped.
+const UNGROUPED: IncidentId = IncidentId::from_u128(0);
 
 /// The reported end of an attempt. The order is that of a track: by attempt, then, if an attempt
 /// ends twice, by the provider's clock; of equal times a failure comes last.

@@ -26,7 +26,8 @@ pub struct Group {
     pub decided_before: Option<u32>,
     /// How and when it ended; `None` while it is open.
     pub end: Option<GroupEnd>,
-    /// Whether the track flaps, and goes on in this incident: what it is now may not last.
+    /// Whether the track flaps, and the next failure would count in this incident: what it is now
+    /// may not last.
     pub is_flapping: bool,
 }
 
@@ -94,7 +95,7 @@ impl Track {
 
     /// Whether what comes next would belong to this group, because the track flaps.
     fn is_flapping(&self, group: &Group) -> bool {
-        let goes_on = match group.end {
+        let may_continue = match group.end {
             None | Some(GroupEnd::Passed(..)) => true,
             Some(GroupEnd::Closed(_)) => false,
         };
@@ -104,7 +105,7 @@ impl Track {
             .is_some_and(|it| it.kind.incident() == Some(group.incident));
         let newest = self.points.values().next_back();
         let counts = newest.is_some_and(|it| it.reopening.when_flapping);
-        goes_on && is_last && counts && self.whole_trend().now.is_flapping
+        may_continue && is_last && counts && self.whole_trend().now.is_flapping
     }
 
     /// The failures of `incident` that are stored, in order of attempts, each with its run. One

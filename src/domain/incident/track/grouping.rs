@@ -4,12 +4,9 @@
 //! show that two are one: then the earlier one has the failures of both.
 
 use super::flapping::Trend;
-use super::{Closed, Group, IncidentId, Point, PointKind, Resolution, Timestamp, Track};
+use super::{Closed, Group, IncidentId, Point, PointKind, Resolution, Timestamp, Track, UNGROUPED};
 use crate::domain::rule::Reopening;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Stands for the incident of a new failure until it is grouped.
-pub(super) const UNGROUPED: IncidentId = IncidentId::from_u128(0);
 
 /// The effect of a change to a track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,10 +43,9 @@ impl Before {
             (Some(closed), _) if !closed.why.is_derived() => true,
             (Some(closed), Some(passed_at)) if passed_at <= closed.at => is_after(passed_at),
             (Some(closed), None) if next.kind.closed() == Some(closed) => false,
-            (Some(closed), _) => match closed.why {
-                Resolution::Passed(_) => is_after(closed.at),
-                _ => true,
-            },
+            (Some(closed), _) => {
+                !matches!(closed.why, Resolution::Passed(_)) || is_after(closed.at)
+            }
         }
     }
 }
