@@ -24,7 +24,8 @@ named! {
         Opened = "opened",
         /// A resolved incident was opened again.
         Reopened = "reopened",
-        /// It fails and passes in turn. Until that ends, no more is sent of it.
+        /// It fails and passes in turn. Until that ends, or it has passed for a day, no more is
+        /// sent of it.
         Flapping = "flapping",
         /// It has become more severe.
         Worse = "worse",
@@ -194,7 +195,7 @@ impl Thread {
 /// What of an incident sinks are notified of, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether it is resolved. One that flaps is not: that it passes may not last.
+    /// Whether it is resolved.
     pub is_resolved: bool,
     /// Whether it flaps.
     pub is_flapping: bool,
@@ -208,7 +209,7 @@ impl Incident {
     /// What of it sinks are notified of.
     pub fn standing(&self) -> Standing {
         Standing {
-            is_resolved: self.status == IncidentStatus::Resolved && !self.is_flapping,
+            is_resolved: self.status == IncidentStatus::Resolved,
             is_flapping: self.is_flapping,
             severity: self.severity,
             muted_until: self.care.muted_until,
@@ -225,6 +226,8 @@ pub struct Announced {
     pub standing: Standing,
     /// How often it was opened: 1 since the first time.
     pub episode: u32,
+    /// Whether sinks were to be notified that it flaps, since it does.
+    pub has_flapped: bool,
 }
 
 impl Announced {

@@ -6,7 +6,7 @@ use crate::world::World;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId};
-use hookherd::domain::incident::Severity;
+use hookherd::domain::incident::{IncidentStatus, Severity};
 use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
@@ -187,7 +187,7 @@ impl World {
             for incident in self.incidents(person.id) {
                 let last = heard.get(&incident.id).and_then(|kinds| kinds.last());
                 let shows_open = last.is_some_and(|kind| *kind != NotificationKind::Resolved);
-                let is_open = !incident.standing().is_resolved;
+                let is_open = incident.status != IncidentStatus::Resolved;
                 if shows_open != is_open {
                     let (id, title) = (incident.id, &incident.title);
                     let planned = self.notifications(person.id, id);

@@ -277,6 +277,7 @@ impl<'a> Fold<'a> {
     /// Ends an incident whose failure is reported or resolved elsewhere.
     pub(super) fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
         incident.resolve(why, at);
+        incident.is_flapping = false;
         self.log(&incident, Some(true), false);
         self.records.put_incident(incident);
     }

@@ -29,6 +29,7 @@ impl Incident {
         self.status = IncidentStatus::Resolved;
         self.resolved_at = Some(at);
         self.resolution = Some(why);
+        self.is_flapping &= matches!(why, Resolution::Passed(_));
         true
     }
 

@@ -22,7 +22,6 @@ mod key;
 
 use flapping::Trend;
 pub use group::{Group, GroupEnd};
-pub use grouping::Shift;
 pub use key::TrackKey;
 
 /// Most attempts of a track that are stored. The oldest are dropped first; attempts from before
@@ -148,6 +147,17 @@ pub struct Track {
     pub forgotten: Option<Forgotten>,
     /// What the dropped attempts say about flapping.
     pub trend: Trend,
+}
+
+/// The effect of a change to a track.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shift {
+    /// The incidents whose [`Group`] has changed, or is new, in the order of the track.
+    pub changed: Vec<IncidentId>,
+    /// Those whose failures all belong to an earlier one now.
+    pub joined: Vec<IncidentId>,
+    /// Whether the track has changed.
+    pub is_new: bool,
 }
 
 /// Failures that are no longer stored one by one, but still count.

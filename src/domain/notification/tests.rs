@@ -1,7 +1,7 @@
 //! Random histories of incidents, a sink that fails, and a sender that dies: what the sink hears.
 
 use super::choose::{Choice, choose};
-use super::plan::plan;
+use super::plan::{SETTLE, plan, wait_of_end};
 use super::{
     Announced, DropReason, Notification, NotificationKind, NotificationState, Shown, Thread,
 };
@@ -63,6 +63,7 @@ struct World {
     reminds: bool,
     /// Notifications that it lasts, after it flapped.
     steady: Vec<NotificationId>,
+    now: Timestamp,
 }
 
 impl World {
@@ -84,6 +85,7 @@ impl World {
             heard: Vec::new(),
             reminds: false,
             steady: Vec::new(),
+            now: NOW,
         }
     }
 
@@ -91,10 +93,7 @@ impl World {
         if !Announced::is_due(&self.incident, self.announced.as_ref()) {
             return;
         }
-        let was_flapping = self
-            .announced
-            .as_ref()
-            .is_some_and(|it| it.standing.is_flapping);
+        let had_flapped = self.announced.as_ref().is_some_and(|it| it.has_flapped);
         let sinks = std::slice::from_ref(&self.sink);
         let plan = plan(
             &self.incident,
@@ -107,11 +106,19 @@ impl World {
         if let Some((kind, sinks)) = plan.notify {
             assert_eq!(sinks, [SINK]);
             self.thread.get_or_insert(Thread::new(INCIDENT, SINK));
-            let is_quiet = was_flapping && self.incident.is_flapping;
-            assert!(!is_quiet || kind == NotificationKind::Worse, "{kind:?}");
             let id = self.notify(kind);
-            if was_flapping && kind == NotificationKind::Reopened {
+            if had_flapped && kind == NotificationKind::Reopened {
                 self.steady.push(id);
+            }
+        }
+        let announced = self.announced.as_ref().expect("it was planned");
+        let end = self.now.plus(wait_of_end(&self.incident, announced));
+        for it in &mut self.notifications {
+            if let NotificationState::Waiting { due_at, .. } = &mut it.state
+                && it.kind == NotificationKind::Resolved
+                && it.tries == 0
+            {
+                *due_at = end;
             }
         }
     }
@@ -127,6 +134,10 @@ impl World {
     fn send(&mut self, answer: Answer) -> bool {
         let waits = |it: &&Notification| it.due_at().is_some();
         let waiting: Vec<_> = self.notifications.iter().filter(waits).cloned().collect();
+        let is_due = |it: &Notification| it.due_at().is_some_and(|due_at| due_at <= self.now);
+        if !waiting.iter().any(is_due) {
+            return false;
+        }
         let Some(thread) = self.thread.clone().filter(|_| !waiting.is_empty()) else {
             return false;
         };
@@ -155,8 +166,9 @@ impl World {
         if let Some(shown) = choice.shown {
             self.thread = Some(Thread { shown, ..thread });
         }
-        if let Some((id, _)) = choice.next {
-            self.call(id, answer);
+        match choice.next {
+            Some((id, due_at)) if due_at <= self.now => self.call(id, answer),
+            Some(_) | None => {}
         }
         is_decided
     }
@@ -238,6 +250,7 @@ impl World {
         self.reminds = false;
         self.incident.care.muted_until = None;
         self.plan();
+        self.now = NOW.plus(SETTLE);
         while self.send(Answer::Accepted) {}
     }
 

@@ -91,7 +91,12 @@ frozen!(AnnouncedV1 {
     standing: StandingV1,
     episode: u32
 });
-mirror!(AnnouncedV2 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+mirror!(AnnouncedV2 of Announced {
+    incident: IncidentId,
+    standing: Standing,
+    episode: u32,
+    has_flapped: bool,
+});
 
 /// Incidents could not be muted.
 fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
@@ -109,6 +114,7 @@ fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
             muted_until: None,
         },
         episode,
+        has_flapped: false,
     })
 }
 
@@ -233,6 +239,7 @@ mod tests {
             incident: IncidentId::from_u128(4),
             standing,
             episode: 2,
+            has_flapped: true,
         }]);
     }
 }

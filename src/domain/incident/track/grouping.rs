@@ -4,20 +4,11 @@
 //! show that two are one: then the earlier one has the failures of both.
 
 use super::flapping::Trend;
-use super::{Closed, Group, IncidentId, Point, PointKind, Resolution, Timestamp, Track, UNGROUPED};
+use super::{
+    Closed, Group, IncidentId, Point, PointKind, Resolution, Shift, Timestamp, Track, UNGROUPED,
+};
 use crate::domain::rule::Reopening;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The effect of a change to a track.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shift {
-    /// The incidents whose [`Group`] has changed, or is new, in the order of the track.
-    pub changed: Vec<IncidentId>,
-    /// Those whose failures all belong to an earlier one now.
-    pub joined: Vec<IncidentId>,
-    /// Whether the track has changed.
-    pub is_new: bool,
-}
 
 /// What is known of the failure before another one.
 struct Before {
