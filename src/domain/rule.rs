@@ -89,6 +89,7 @@ impl Rules {
     }
 
     /// The same with this rule for failures after a pass. Without, each begins an incident.
+    #[must_use]
     pub fn reopens(self, reopening: Reopening) -> Self {
         Self { reopening, ..self }
     }

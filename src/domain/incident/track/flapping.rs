@@ -34,9 +34,10 @@ impl State {
         Self {
             has_failed: Some(has_failed),
             changes,
-            is_flapping: match self.is_flapping {
-                true => share * 10 >= ALL * 2,
-                false => share * 10 > ALL * 3,
+            is_flapping: if self.is_flapping {
+                share * 10 >= ALL * 2
+            } else {
+                share * 10 > ALL * 3
             },
         }
     }

@@ -26,7 +26,7 @@ impl Before {
         } = next.reopening;
         let is_after = |passed_at: Timestamp| {
             let is_soon = !within.is_zero() && failed_at.since(passed_at) <= within;
-            !is_soon && !(is_flapping && when_flapping)
+            !(is_soon || is_flapping && when_flapping)
         };
         match (self.closed, self.passed_at) {
             (None, None) => false,
