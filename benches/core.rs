@@ -13,7 +13,7 @@ use hookherd::domain::id::{ConnectionId, DeliveryId, Entropy, HookId, IncidentId
 use hookherd::domain::incident::track::{End, Reported, Track, TrackKey};
 use hookherd::domain::lifecycle::{Input, Lifecycle, Reply, Timer, step};
 use hookherd::domain::repo::{Host, Instance, ProviderKind};
-use hookherd::domain::rule::Rules;
+use hookherd::domain::rule::{Reopening, Rules};
 use hookherd::domain::run::{Run, RunEvent};
 use hookherd::domain::secret::HookSecret;
 use hookherd::domain::time::{Clock, Timestamp};
@@ -128,6 +128,7 @@ fn fold(c: &mut Criterion) {
             run,
             began: event.began_at,
             mark: 0,
+            reopening: Reopening::default(),
         };
         track.take(told, &mut new_incident)
     };

@@ -23,6 +23,7 @@ mod processing;
 mod provider;
 mod quiet;
 mod races;
+mod reopened;
 mod reseal;
 mod rotation;
 mod scale;

@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// others.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     flaky: Option<bool>,
+    /// Only those whose workflow fails and passes in turn now; with `=false`, only others.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    flapping: Option<bool>,
     #[command(flatten)]
     whose: Whose,
     #[command(flatten)]
@@ -152,10 +155,12 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
         }
         None => {
             let whose = args.whose.filters(&client)?;
-            let flaky = args.flaky.map(|flaky| flaky.to_string());
+            let [flaky, flapping] =
+                [args.flaky, args.flapping].map(|wanted| wanted.map(|wanted| wanted.to_string()));
             let own = [
                 ("status", args.status.as_deref()),
                 ("flaky", flaky.as_deref()),
+                ("flapping", flapping.as_deref()),
             ];
             let filters = whose.and(&own);
             LISTING.show(session, &client, "incidents", &filters, &args.part)

@@ -118,6 +118,8 @@ pub struct Incident {
     pub resolution: Option<Resolution>,
     /// Whether the commit that had failed passed: then nothing was changed to resolve it.
     pub is_flaky: bool,
+    /// Whether its workflow fails and passes in turn, so that what it is now may not last.
+    pub is_flapping: bool,
     /// What people did with it.
     pub care: Care,
 }

@@ -24,6 +24,9 @@ named! {
         Opened = "opened",
         /// A resolved incident was opened again.
         Reopened = "reopened",
+        /// It fails and passes in turn. Until that ends, or it has passed for a day, no more is
+        /// sent of it.
+        Flapping = "flapping",
         /// It has become more severe.
         Worse = "worse",
         /// It was resolved.
@@ -37,7 +40,7 @@ impl NotificationKind {
     /// Whether it shows an incident that is not resolved to a sink that shows none.
     pub const fn opens(self) -> bool {
         match self {
-            Self::Opened | Self::Reopened => true,
+            Self::Opened | Self::Reopened | Self::Flapping => true,
             Self::Worse | Self::Resolved | Self::Reminded => false,
         }
     }
@@ -194,6 +197,8 @@ impl Thread {
 pub struct Standing {
     /// Whether it is resolved.
     pub is_resolved: bool,
+    /// Whether it flaps.
+    pub is_flapping: bool,
     /// How severe it is.
     pub severity: Severity,
     /// Until when it is muted: of no account for what is announced, but for when it is sent.
@@ -205,6 +210,7 @@ impl Incident {
     pub fn standing(&self) -> Standing {
         Standing {
             is_resolved: self.status == IncidentStatus::Resolved,
+            is_flapping: self.is_flapping,
             severity: self.severity,
             muted_until: self.care.muted_until,
         }
@@ -220,6 +226,8 @@ pub struct Announced {
     pub standing: Standing,
     /// How often it was opened: 1 since the first time.
     pub episode: u32,
+    /// Whether sinks were to be notified that it flaps, since it does.
+    pub has_flapped: bool,
 }
 
 impl Announced {

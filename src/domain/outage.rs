@@ -232,6 +232,7 @@ impl ProviderOutage {
                 resolved_at: None,
                 resolution: None,
                 is_flaky: false,
+                is_flapping: false,
                 care: Care::default(),
             },
         }

@@ -3,6 +3,7 @@
 use super::run::Conclusion;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The meaning of an ended attempt for incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +12,16 @@ pub enum Verdict {
     Failed,
     /// Resolves earlier failures.
     Passed,
+}
+
+/// When a failure after a pass belongs to the incident before that pass: the rule that was in force
+/// when the failure was reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reopening {
+    /// It failed within this time after the pass, by the provider's clock. Whole seconds.
+    pub within: Duration,
+    /// The track flaps. Without this, flapping is of no account.
+    pub when_flapping: bool,
 }
 
 /// A rule that cannot be used.
@@ -30,6 +41,7 @@ pub enum RuleError {
 /// Which conclusions and branches count. Made once from the configuration.
 #[derive(Clone, Debug)]
 pub struct Rules {
+    reopening: Reopening,
     failing: BTreeSet<Conclusion>,
     branches: GlobSet,
     ignored_branches: GlobSet,
@@ -69,10 +81,22 @@ impl Rules {
         }
         let branches = globs(branches)?;
         Ok(Self {
+            reopening: Reopening::default(),
             failing: set,
             branches,
             ignored_branches: globs(ignored_branches)?,
         })
+    }
+
+    /// The same with this rule for failures after a pass. Without, each begins an incident.
+    #[must_use]
+    pub fn reopens(self, reopening: Reopening) -> Self {
+        Self { reopening, ..self }
+    }
+
+    /// When a failure after a pass belongs to the incident before it.
+    pub const fn reopening(&self) -> Reopening {
+        self.reopening
     }
 
     /// Whether a branch is among those that count.

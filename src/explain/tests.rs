@@ -218,6 +218,7 @@ async fn an_open_incident_is_explained_once_and_secrets_are_masked() {
         incident: open.id,
         standing: open.standing(),
         episode: 2,
+        has_flapped: false,
     };
     world
         .commit(vec![Change::PutAnnounced(Box::new(announced))])

@@ -152,6 +152,7 @@ fn next(message: &Message, card: &Card, last: Option<&Alert>) -> Alert {
     let begun = match message.kind {
         NotificationKind::Reopened => incident.last_seen_at,
         NotificationKind::Opened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded
         | NotificationKind::Resolved => incident.first_seen_at,

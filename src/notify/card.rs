@@ -82,6 +82,7 @@ impl Card {
         match self.kind {
             NotificationKind::Opened => "Opened",
             NotificationKind::Reopened => "Reopened",
+            NotificationKind::Flapping => "Flapping",
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
             NotificationKind::Reminded => "Still open",
@@ -92,7 +93,7 @@ impl Card {
     pub const fn sign(&self) -> &'static str {
         match (self.kind, self.severity) {
             (NotificationKind::Resolved, _) => "\u{1f7e2}",
-            (_, Severity::Warning) => "\u{1f7e1}",
+            (NotificationKind::Flapping, _) | (_, Severity::Warning) => "\u{1f7e1}",
             (_, Severity::Error | Severity::Critical) => "\u{1f534}",
         }
     }
@@ -109,11 +110,14 @@ fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explain
     let is_resolved = kind == NotificationKind::Resolved;
     let resolution = incident.resolution.filter(|_| is_resolved);
     let resolution = resolution.map(|how| resolved_by(how, incident.is_flaky));
+    let is_flapping = kind == NotificationKind::Flapping;
+    let flapping = is_flapping.then_some("it fails and passes in turn; more when that ends");
     let repository = incident.repository.as_ref().map(FullName::as_str);
     let tested = explained.and_then(|explained| explained.commit.as_ref().ok());
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
         ("Resolution", resolution.map(str::to_owned)),
+        ("Flapping", flapping.map(str::to_owned)),
         (
             "Repository",
             repository.and_then(|name| bounded(name, FACT_BYTES_MAX)),
@@ -191,6 +195,7 @@ const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
         Resolution::PullRequestClosed => "the pull request was closed",
         Resolution::Merged => "the pull request was merged",
         Resolution::LeftQueue => "it left the merge queue",
+        Resolution::Joined => "an earlier incident has its failures",
         Resolution::Mirrored => "another incident shows the same failure",
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
         NotificationKind::Resolved => "white_check_mark",
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded => "rotating_light",
     };

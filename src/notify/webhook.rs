@@ -84,6 +84,7 @@ fn incident(incident: &Incident) -> serde_json::Value {
         "resolved_at": incident.resolved_at,
         "resolution": incident.resolution.as_ref().map(Resolution::as_str),
         "flaky": incident.is_flaky,
+        "flapping": incident.is_flapping,
     })
 }
 

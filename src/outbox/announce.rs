@@ -5,7 +5,7 @@ use super::trouble::Trouble;
 use super::waiting::{planned, postponed};
 use crate::domain::id::{IncidentId, SinkId};
 use crate::domain::incident::Incident;
-use crate::domain::notification::plan::{Plan, plan};
+use crate::domain::notification::plan::{Plan, plan, wait_of_end};
 use crate::domain::notification::{Announced, NotificationKind, Thread, retry};
 use crate::domain::rulebook::decide::Decision;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
@@ -66,16 +66,22 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
         Some((_, sinks)) => sinks.clone(),
         None => Vec::new(),
     };
-    let planned = changes(room, &incident, planned, &threads, delay(room, &decision));
-    let mut batch = Batch::of(planned);
+    let waits = Waits {
+        opening: decision
+            .delay
+            .as_ref()
+            .map_or(room.settings.delay, |it| it.value),
+        reminder: decision.remind_every().unwrap_or_default(),
+        end: wait_of_end(&incident, &planned.announced),
+    };
+    let mut batch = Batch::of(changes(room, &incident, planned, &threads, &waits));
     if decided != incident {
         let change = Change::PutIncident(Box::new(decided));
         batch.changes.insert(0, change);
     }
-    let was_muted = announced.and_then(|announced| announced.standing.muted_until);
-    if was_muted != incident.care.muted_until {
+    if announced.is_some_and(|announced| moves_what_waits(&announced, &incident)) {
         for thread in &threads {
-            release(room, &incident, thread, &decision, &mut batch).await?;
+            release(room, &incident, thread, &waits, &mut batch).await?;
             reached.push(thread.sink);
         }
     }
@@ -91,24 +97,47 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     }
 }
 
-/// The mute of an incident was changed: what waits about it at a sink is due when it would be
-/// otherwise, and its sender looks at it then.
+/// How long notifications of an incident wait.
+struct Waits {
+    opening: Duration,
+    reminder: Duration,
+    end: Duration,
+}
+
+impl Waits {
+    const fn of(&self, kind: NotificationKind) -> Duration {
+        match kind {
+            NotificationKind::Opened | NotificationKind::Reopened => self.opening,
+            NotificationKind::Reminded => self.reminder,
+            NotificationKind::Resolved => self.end,
+            NotificationKind::Flapping | NotificationKind::Worse => Duration::ZERO,
+        }
+    }
+}
+
+/// Whether what waits about an incident is due at another time now: it was muted or flaps, or that
+/// has ended.
+fn moves_what_waits(announced: &Announced, incident: &Incident) -> bool {
+    let was = announced.standing;
+    was.muted_until != incident.care.muted_until || was.is_flapping != incident.is_flapping
+}
+
+/// What waits about an incident at a sink is due when it would be if it were planned now, and its
+/// sender looks at it then.
 async fn release(
     room: &Room,
     incident: &Incident,
     thread: &Thread,
-    decision: &Decision,
+    waits: &Waits,
     batch: &mut Batch,
 ) -> Result<(), Trouble> {
     let now = room.tools.now();
     let store = &room.tools.store;
     let held = store.notifications_waiting(incident.id, thread.sink);
     for it in held.await? {
-        let wait = match it.kind {
-            _ if it.tries > 0 => Duration::ZERO,
-            NotificationKind::Opened | NotificationKind::Reopened => delay(room, decision),
-            NotificationKind::Reminded => decision.remind_every().unwrap_or_default(),
-            NotificationKind::Worse | NotificationKind::Resolved => Duration::ZERO,
+        let wait = match it.tries {
+            0 => waits.of(it.kind),
+            _ => Duration::ZERO,
         };
         let due_at = match incident.muted_until(now) {
             Some(until) => retry::held(until, now),
@@ -119,12 +148,6 @@ async fn release(
         batch.guards.push(Guard::SameNotification(Box::new(it)));
     }
     Ok(())
-}
-
-/// How long a beginning waits before it is sent.
-fn delay(room: &Room, decision: &Decision) -> Duration {
-    let own = decision.delay.as_ref().map(|it| it.value);
-    own.unwrap_or(room.settings.delay)
 }
 
 /// The incident with the severity that the rules decide. One that is resolved stays as it is.
@@ -142,17 +165,13 @@ fn changes(
     incident: &Incident,
     plan: Plan,
     threads: &[Thread],
-    delay: Duration,
+    waits: &Waits,
 ) -> Vec<Change> {
-    let now = room.tools.now();
     let mut changes = vec![Change::PutAnnounced(Box::new(plan.announced))];
     let Some((kind, sinks)) = plan.notify else {
         return changes;
     };
-    let due_at = match kind {
-        NotificationKind::Opened | NotificationKind::Reopened => now.plus(delay),
-        NotificationKind::Worse | NotificationKind::Resolved | NotificationKind::Reminded => now,
-    };
+    let due_at = room.tools.now().plus(waits.of(kind));
     for sink in sinks {
         if threads.iter().all(|thread| thread.sink != sink) {
             let thread = Thread::new(incident.id, sink);

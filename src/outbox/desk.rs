@@ -267,6 +267,7 @@ fn sample(room: &Room, owner: OwnerId) -> Incident {
         resolved_at: None,
         resolution: None,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     }
 }

@@ -180,8 +180,9 @@ async fn lasting(room: &Room, sink: &Sink, id: IncidentId) -> Result<Option<Last
         Shown::Resolved => true,
         Shown::Nothing => return Ok(None),
     };
-    // A message that says otherwise is on its way.
-    if incident.standing().is_resolved != is_resolved {
+    // A message that says otherwise is on its way. But while it flaps, one that passes lasts.
+    let lasts = incident.is_flapping && !is_resolved;
+    if incident.standing().is_resolved != is_resolved && !lasts {
         return Ok(None);
     }
     let shown_as = thread.message_at(sink.address).map(str::to_owned);

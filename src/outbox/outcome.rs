@@ -56,6 +56,7 @@ pub(super) const fn shown_by(kind: NotificationKind) -> Shown {
     match kind {
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded => Shown::Open,
         NotificationKind::Resolved => Shown::Resolved,

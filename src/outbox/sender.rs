@@ -177,6 +177,7 @@ fn is_of_wrong_clock(
         NotificationKind::Reminded => REMIND_MAX,
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Resolved => retry::WAIT_MAX.max(room.settings.delay),
     };

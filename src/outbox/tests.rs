@@ -1,5 +1,6 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod flapping;
 mod hard;
 mod heartbeat;
 mod muted;

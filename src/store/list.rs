@@ -172,4 +172,6 @@ pub struct IncidentFilter {
     pub status: Option<IncidentStatus>,
     /// Only flaky ones, or only others.
     pub is_flaky: Option<bool>,
+    /// Only those that flap, or only others.
+    pub is_flapping: Option<bool>,
 }

@@ -174,7 +174,7 @@ impl World {
                 let is_in_order = match kind {
                     NotificationKind::Opened | NotificationKind::Reopened => !is_open,
                     NotificationKind::Resolved | NotificationKind::Reminded => is_open,
-                    NotificationKind::Worse => true,
+                    NotificationKind::Flapping | NotificationKind::Worse => true,
                 };
                 if !is_in_order {
                     complaints.push(format!("{id}: the sink heard {kinds:?}"));

@@ -5,7 +5,7 @@ use super::mark::mark;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::incident::Resolution;
-use crate::domain::incident::track::TrackKey;
+use crate::domain::incident::track::{Shift, TrackKey};
 use crate::domain::lane::place::{Ended, EndedAt, Reach};
 use crate::domain::lane::{Lane, Place};
 use crate::domain::rule::Verdict;
@@ -66,9 +66,8 @@ impl Fold<'_> {
         // Open incidents of version 0.1 are in no note.
         tracks.extend(self.records.open_tracks(place).await?);
         for key in tracks {
-            for incident in self.end_track(&key, at, why).await? {
-                self.refresh(incident, &key, source).await?;
-            }
+            let shift = self.end_track(&key, at, why).await?;
+            self.follow(&shift, &key, source).await?;
         }
         Ok(())
     }
@@ -78,25 +77,25 @@ impl Fold<'_> {
         key: &TrackKey,
         at: EndedAt,
         why: Resolution,
-    ) -> Result<Vec<IncidentId>, ReadError> {
+    ) -> Result<Shift, ReadError> {
         let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
         let track = self.records.track(key).await?;
-        let (changed, is_news) = track.record.end(at, why, generate);
-        track.is_changed |= is_news;
-        Ok(changed)
+        let shift = track.record.end(at, why, generate);
+        track.is_changed |= shift.is_new;
+        Ok(shift)
     }
 
     /// Before a failure is added: its track gets the ends so far, and its places get the track.
-    /// Returns the incidents that this changed.
+    /// Returns the effect of each.
     pub(super) async fn learn_ends(
         &mut self,
         event: &RunEvent,
         verdict: Verdict,
         key: &TrackKey,
-    ) -> Result<Vec<IncidentId>, ReadError> {
-        let mut changed = Vec::new();
+    ) -> Result<Vec<Shift>, ReadError> {
+        let mut shifts = Vec::new();
         if verdict == Verdict::Passed {
-            return Ok(changed);
+            return Ok(shifts);
         }
         for place in places(event) {
             let note = self.note(place.clone()).await?;
@@ -104,12 +103,10 @@ impl Fold<'_> {
             let ends = note.ends.clone();
             self.touch(&place, is_news).await?;
             for (at, why) in ends {
-                changed.extend(self.end_track(key, at, why).await?);
+                shifts.push(self.end_track(key, at, why).await?);
             }
         }
-        changed.sort_unstable();
-        changed.dedup();
-        Ok(changed)
+        Ok(shifts)
     }
 
     /// The meaning of a run for others: a merge queue that continues has dropped the entries that

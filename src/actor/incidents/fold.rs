@@ -10,7 +10,7 @@ use crate::credentials::Ports;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::id::{IncidentId, RunId};
-use crate::domain::incident::track::{End, Reported, TrackKey};
+use crate::domain::incident::track::{End, Reported, Shift, TrackKey};
 use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::rule::{Rules, Verdict};
 use crate::domain::run::{Conclusion, Run, RunEvent, Twin};
@@ -27,10 +27,10 @@ pub(in crate::actor) struct Fold<'a> {
     is_trial: bool,
 }
 
-/// The effect of a result.
+/// The effect of a result on its track.
 struct Moved {
     key: TrackKey,
-    incidents: Vec<IncidentId>,
+    shifts: Vec<Shift>,
 }
 
 impl<'a> Fold<'a> {
@@ -76,16 +76,13 @@ impl<'a> Fold<'a> {
         self.move_on(event, run, source).await?;
         let moved = self.take_verdict(event, run).await?;
         let mut touched = None;
-        for incident in &moved.incidents {
-            let is_touched = self.refresh(*incident, &moved.key, source).await?;
-            touched = is_touched.then_some(*incident).or(touched);
+        for shift in &moved.shifts {
+            touched = self.follow(shift, &moved.key, source).await?.or(touched);
         }
         if is_news {
             for (incident, key) in self.shown_in(run).await? {
-                if !moved.incidents.contains(&incident) {
-                    let is_touched = self.refresh(incident, &key, source).await?;
-                    touched = is_touched.then_some(incident).or(touched);
-                }
+                let is_touched = self.refresh(incident, &key, source).await?;
+                touched = touched.or(is_touched.then_some(incident));
             }
         }
         Ok(Outcome::Run {
@@ -124,29 +121,25 @@ impl<'a> Fold<'a> {
             run,
             began: event.began_at,
             mark: mark(event),
+            reopening: self.rules.reopening(),
         };
-        let mut incidents = self.learn_ends(event, verdict, &key).await?;
+        let mut shifts = self.learn_ends(event, verdict, &key).await?;
         let mut suites = self.incidents_of_suite(event, run).await?;
         let has_failed = verdict == Verdict::Failed;
         let mut candidate = suites.first().filter(|_| has_failed).map(|i| i.id);
         let was_offered = candidate.is_some();
         let generate = || IncidentId::generate(self.ports.clock.now_for_id(), &*self.ports.entropy);
         let track = self.records.track(&key).await?;
-        let before = track.record.points.len();
-        let moved = track
+        let shift = track
             .record
             .take(reported, || candidate.take().unwrap_or_else(generate));
-        track.is_changed |= !moved.is_empty() || track.record.points.len() != before;
+        track.is_changed |= shift.is_new;
         if was_offered && candidate.is_none() {
             self.go_on(suites.remove(0));
         }
         self.end_suites(suites, verdict, run, event.updated_at);
-        for incident in moved {
-            if !incidents.contains(&incident) {
-                incidents.push(incident);
-            }
-        }
-        Ok(Moved { key, incidents })
+        shifts.push(shift);
+        Ok(Moved { key, shifts })
     }
 
     /// The meaning of the end of an attempt; `None` when it has not ended, or has none. Rules may
@@ -180,14 +173,14 @@ impl<'a> Fold<'a> {
         let is_start = !event.family.counts_attempts()
             && event.status.conclusion().is_none()
             && event.position.number != 0;
-        let mut incidents = Vec::new();
+        let mut shifts = Vec::new();
         if is_start {
             let track = self.records.track(&key).await?;
-            let (changed, is_news) = track.record.start(event.position);
-            track.is_changed |= is_news;
-            incidents = changed;
+            let shift = track.record.start(event.position);
+            track.is_changed |= shift.is_new;
+            shifts.push(shift);
         }
-        Ok(Moved { key, incidents })
+        Ok(Moved { key, shifts })
     }
 
     /// The incidents with this run as the last failed one.
@@ -198,6 +191,36 @@ impl<'a> Fold<'a> {
         let key = TrackKey::of(self.connection.id, run.family, &run.facts);
         let incidents = self.records.track(&key).await?.record.incidents_of(id);
         Ok(incidents.into_iter().map(|id| (id, key.clone())).collect())
+    }
+
+    /// Updates the incidents that a change to a track concerns. Returns the last that changed.
+    pub(super) async fn follow(
+        &mut self,
+        shift: &Shift,
+        key: &TrackKey,
+        source: Source,
+    ) -> Result<Option<IncidentId>, ReadError> {
+        for joined in &shift.joined {
+            self.join(*joined).await?;
+        }
+        let mut touched = None;
+        for incident in &shift.changed {
+            let is_touched = self.refresh(*incident, key, source).await?;
+            touched = is_touched.then_some(*incident).or(touched);
+        }
+        Ok(touched)
+    }
+
+    /// Ends an incident whose failures all belong to an earlier one.
+    async fn join(&mut self, id: IncidentId) -> Result<(), ReadError> {
+        let now = self.ports.now();
+        if let Some(mut incident) = self.records.incident(id).await? {
+            let was_open = incident.status != IncidentStatus::Resolved;
+            incident.join(now);
+            self.log(&incident, Some(was_open), false);
+            self.records.put_incident(incident);
+        }
+        Ok(())
     }
 
     /// Updates an incident to match its group. Returns whether it changed.
@@ -254,6 +277,7 @@ impl<'a> Fold<'a> {
     /// Ends an incident whose failure is reported or resolved elsewhere.
     pub(super) fn end_incident(&mut self, mut incident: Incident, why: Resolution, at: Timestamp) {
         incident.resolve(why, at);
+        incident.is_flapping = false;
         self.log(&incident, Some(true), false);
         self.records.put_incident(incident);
     }

@@ -113,6 +113,9 @@ shapes! {
         /// Whether the commit that had failed passed: another attempt, or another run of the same
         /// commit, resolved it.
         flaky: bool = incident.is_flaky,
+        /// Whether its workflow fails and passes in turn: then its status may not last, and sinks
+        /// get no more until that ends.
+        flapping: bool = incident.is_flapping,
         /// User who works on it.
         assignee_id: Option<UserId> = incident.care.assignee,
         /// Until when no notification of it is sent.

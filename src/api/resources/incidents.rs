@@ -32,6 +32,8 @@ pub(in crate::api) struct IncidentQuery {
     provider: Option<ProviderKind>,
     /// Only those that were, or were not, resolved by a pass of the commit that had failed.
     flaky: Option<bool>,
+    /// Only those whose workflow fails and passes in turn now, or only others.
+    flapping: Option<bool>,
 }
 
 /// List incidents
@@ -44,6 +46,7 @@ pub(in crate::api) async fn list(me: Me, Query(asked): Query<IncidentQuery>) -> 
         whose: whose(asked.connection_id, asked.repository, asked.provider),
         status: asked.status,
         is_flaky: asked.flaky,
+        is_flapping: asked.flapping,
     };
     let after = Limit::after(asked.limit, asked.cursor);
     let owned = me.owned();

@@ -47,8 +47,8 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
         repository_full_name provider host connections_affected
         run_id workflow_name branch head_branch head_repository pull_request
         trigger commit_sha commit_message author run_url failed_jobs occurrences first_seen_at
-        last_seen_at acknowledged_at resolved_at resolution flaky assignee_id muted_until notes
-        explanation";
+        last_seen_at acknowledged_at resolved_at resolution flaky flapping
+        assignee_id muted_until notes explanation";
     assert_eq!(keys(&incident), sorted(promised));
     assert_eq!(incident["repository_full_name"], "canary/repository");
     let job = json!({"name": "canary job", "stage": null, "reason": "timed_out"});

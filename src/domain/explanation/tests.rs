@@ -18,6 +18,7 @@ fn announced(incident: &Incident, episode: u32) -> Announced {
         incident: incident.id,
         standing,
         episode,
+        has_flapped: false,
     }
 }
 

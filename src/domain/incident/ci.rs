@@ -37,6 +37,7 @@ impl Incident {
             resolved_at: None,
             resolution: None,
             is_flaky: false,
+            is_flapping: false,
             care: Care::default(),
         };
         incident.follow(group, now);
@@ -53,8 +54,14 @@ impl Incident {
         self.occurrences = group.occurrences;
         self.first_seen_at = group.first_seen_at;
         self.last_seen_at = group.last_seen_at;
+        self.is_flapping = group.is_flapping;
         let (at, why) = match group.end {
-            None => return,
+            None => {
+                if self.resolution.is_some_and(Resolution::is_derived) {
+                    self.reopen(now);
+                }
+                return;
+            }
             Some(GroupEnd::Passed(run, at)) => (at, Resolution::Passed(run)),
             Some(GroupEnd::Closed(Closed { at, why })) => (at, why),
         };

@@ -48,6 +48,7 @@ pub fn report(
         resolved_at: None,
         resolution: None,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     }
 }

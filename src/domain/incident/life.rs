@@ -29,6 +29,7 @@ impl Incident {
         self.status = IncidentStatus::Resolved;
         self.resolved_at = Some(at);
         self.resolution = Some(why);
+        self.is_flapping &= matches!(why, Resolution::Passed(_));
         true
     }
 
@@ -47,6 +48,18 @@ impl Incident {
         let why = Resolution::ByHand;
         self.resolve_by_hand(by, at)
             && track.is_some_and(|track| track.close(self.id, Closed { at, why }))
+    }
+
+    /// Its failures all belong to an earlier incident now.
+    pub fn join(&mut self, now: Timestamp) {
+        if let Some(known) = self.resolution {
+            self.log(now, None, Deed::Corrected(known));
+        }
+        self.status = IncidentStatus::Resolved;
+        self.resolved_at.get_or_insert(now);
+        self.resolution = Some(Resolution::Joined);
+        self.is_flaky = false;
+        self.is_flapping = false;
     }
 
     /// Opens it again, whatever had resolved it.

@@ -30,6 +30,9 @@ named! {
         /// A check suite had reported it; its workflow run reports the same failure in an incident
         /// that is still open.
         Mirrored = "mirrored",
+        /// A late report has shown that its failures belong to an earlier incident: they failed too
+        /// soon after a pass, or while the workflow flapped.
+        Joined = "joined",
     }
 }
 
@@ -43,7 +46,8 @@ impl Resolution {
             | Self::TagDeleted
             | Self::PullRequestClosed
             | Self::Merged
-            | Self::LeftQueue => true,
+            | Self::LeftQueue
+            | Self::Joined => true,
             Self::ByHand
             | Self::Recovered
             | Self::Disconnected

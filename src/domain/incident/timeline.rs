@@ -103,7 +103,8 @@ impl Entry {
             | Resolution::PullRequestClosed
             | Resolution::Merged
             | Resolution::LeftQueue
-            | Resolution::Mirrored => None,
+            | Resolution::Mirrored
+            | Resolution::Joined => None,
         };
         Self {
             run,

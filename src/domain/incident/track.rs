@@ -10,20 +10,26 @@
 use super::Resolution;
 use crate::domain::id::{IncidentId, RunId};
 use crate::domain::lane::place::{ENDS_MAX, EndedAt, Reach};
-use crate::domain::rule::Verdict;
+use crate::domain::rule::{Reopening, Verdict};
 use crate::domain::run::{Conclusion, Position};
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub mod flapping;
 mod group;
+mod grouping;
 mod key;
 
+use flapping::Trend;
 pub use group::{Group, GroupEnd};
 pub use key::TrackKey;
 
 /// Most attempts of a track that are stored. The oldest are dropped first; attempts from before
 /// them are recorded as runs and change no incident.
 pub const POINTS_MAX: usize = 256;
+
+/// Stands for the incident of a new failure until it is grouped.
+const UNGROUPED: IncidentId = IncidentId::from_u128(0);
 
 /// The reported end of an attempt. The order is that of a track: by attempt, then, if an attempt
 /// ends twice, by the provider's clock; of equal times a failure comes last.
@@ -57,6 +63,8 @@ pub struct Point {
     pub began: Timestamp,
     /// What limits the reach of a place's end: see [`Reach`].
     pub mark: u64,
+    /// When it belongs to the incident before, although a pass is between.
+    pub reopening: Reopening,
     /// Its result.
     pub kind: PointKind,
 }
@@ -82,6 +90,17 @@ impl PointKind {
             Self::Passed => None,
         }
     }
+
+    const fn has_failed(self) -> bool {
+        self.incident().is_some()
+    }
+
+    const fn closed(self) -> Option<Closed> {
+        match self {
+            Self::Failed { closed, .. } => closed,
+            Self::Passed => None,
+        }
+    }
 }
 
 /// A decided attempt, as reported.
@@ -97,6 +116,8 @@ pub struct Reported {
     pub began: Timestamp,
     /// See [`Point::mark`].
     pub mark: u64,
+    /// See [`Point::reopening`].
+    pub reopening: Reopening,
 }
 
 /// The end of an incident without a pass.
@@ -124,6 +145,19 @@ pub struct Track {
     pub floor: Option<End>,
     /// The dropped failures of the incident to which the oldest stored failure belongs.
     pub forgotten: Option<Forgotten>,
+    /// What the dropped attempts say about flapping.
+    pub trend: Trend,
+}
+
+/// The effect of a change to a track.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shift {
+    /// The incidents whose [`Group`] has changed, or is new, in the order of the track.
+    pub changed: Vec<IncidentId>,
+    /// Those whose failures all belong to an earlier one now.
+    pub joined: Vec<IncidentId>,
+    /// Whether the track has changed.
+    pub is_new: bool,
 }
 
 /// Failures that are no longer stored one by one, but still count.
@@ -147,73 +181,52 @@ impl Track {
             ends: BTreeMap::new(),
             floor: None,
             forgotten: None,
+            trend: Trend::default(),
         }
     }
 
-    /// Adds a decided attempt. Returns the incidents whose [`Group`] may have changed; none when
-    /// the attempt is known or too old.
+    /// Adds a decided attempt. Nothing changes when it is known or too old.
     ///
-    /// `new_incident` is asked for an id when the failure belongs to no known incident, or when a
-    /// pass that arrives late splits one in two.
-    pub fn take(
-        &mut self,
-        reported: Reported,
-        mut new_incident: impl FnMut() -> IncidentId,
-    ) -> Vec<IncidentId> {
+    /// `new_incident` is asked for an id when a failure belongs to no known incident, or when one
+    /// is split in two.
+    pub fn take(&mut self, reported: Reported, new_incident: impl FnMut() -> IncidentId) -> Shift {
         let end = reported.end;
         if self.floor.is_some_and(|floor| end <= floor) {
-            return Vec::new();
+            return Shift::default();
         }
         if let Some(known) = self.known_before(end) {
-            return self.correct(known, end);
+            // It is reported again, at another time: the earliest report counts.
+            if end >= known || self.points.range(end..known).next().is_some() {
+                return Shift::default();
+            }
+            let change = |track: &mut Self| {
+                let point = track.points.remove(&known);
+                track.points.extend(point.map(|point| (end, point)));
+            };
+            return self.change(change, new_incident);
         }
         let mut point = Point {
             run: reported.run,
             began: reported.began,
             mark: reported.mark,
+            reopening: reported.reopening,
             kind: PointKind::Passed,
         };
-        let (before, after) = (self.failure_before(end), self.failure_after(end));
-        let mut changed = Vec::new();
-        match reported.verdict {
-            Verdict::Failed => {
-                let closed = self.closed_by_place(end, &point);
-                let before = before.filter(|(_, of)| !is_cut(*of, closed));
-                let fits_after = after.filter(|(_, of)| !is_cut(closed, *of));
-                let incident = before.or(fits_after);
-                let incident = incident.map_or_else(&mut new_incident, |(incident, _)| incident);
-                point.kind = PointKind::Failed { incident, closed };
-                changed.push(incident);
-                // Of one incident, and separated by an end of this failure and not the next.
-                if fits_after.is_none() && after.is_some_and(|(after, _)| after == incident) {
-                    let later = new_incident();
-                    self.rename_after(end, incident, later);
-                    changed.push(later);
-                }
-            }
-            Verdict::Passed => match (before, after) {
-                (Some((before, _)), Some((after, _))) if before == after => {
-                    let later = new_incident();
-                    self.rename_after(end, before, later);
-                    changed.extend([before, later]);
-                }
-                // For the failures after it, it is the attempt that was decided before.
-                (before, after) => {
-                    changed.extend(after.into_iter().chain(before).map(|(id, _)| id));
-                }
-            },
+        if reported.verdict == Verdict::Failed {
+            point.kind = PointKind::Failed {
+                incident: UNGROUPED,
+                closed: self.closed_by_place(end, &point),
+            };
         }
-        self.points.insert(end, point);
-        self.forget_oldest();
-        changed
+        let change = |track: &mut Self| track.points.extend([(end, point)]);
+        self.change(change, new_incident)
     }
 
-    /// Records that a run without attempt numbers began at this position. Returns the incidents
-    /// whose [`Group`] may have changed, and whether it was new.
-    pub fn start(&mut self, position: Position) -> (Vec<IncidentId>, bool) {
+    /// Records that a run without attempt numbers began at this position.
+    pub fn start(&mut self, position: Position) -> Shift {
         let is_forgotten = self.floor.is_some_and(|floor| position <= floor.position);
         if is_forgotten || !self.starts.insert(position) {
-            return (Vec::new(), false);
+            return Shift::default();
         }
         while self.starts.len() > POINTS_MAX {
             self.starts.pop_first();
@@ -222,75 +235,46 @@ impl Track {
         let next = later
             .take_while(|(end, _)| end.position.number == position.number)
             .find_map(|(_, point)| point.kind.incident());
-        (next.into_iter().collect(), true)
+        Shift {
+            changed: next.into_iter().collect(),
+            joined: Vec::new(),
+            is_new: true,
+        }
     }
 
     /// Records that the targets of the runs ended: the failures that this reaches are resolved.
-    /// Returns the incidents whose [`Group`] may have changed, and whether it was new.
     pub fn end(
         &mut self,
         at: EndedAt,
         why: Resolution,
-        mut new_incident: impl FnMut() -> IncidentId,
-    ) -> (Vec<IncidentId>, bool) {
+        new_incident: impl FnMut() -> IncidentId,
+    ) -> Shift {
         if self.ends.get(&at).is_some_and(|known| *known >= why) {
-            return (Vec::new(), false);
+            return Shift::default();
         }
         self.ends.insert(at, why);
         while self.ends.len() > ENDS_MAX {
             self.ends.pop_first();
         }
-        let by = Closed { at: at.at, why };
-        let mut changed = BTreeSet::new();
+        self.change(|track| track.reach(at, why), new_incident)
+    }
+
+    /// The first end of a failure counts, in any order of arrival, and an earlier action of a
+    /// person.
+    fn reach(&mut self, place: EndedAt, why: Resolution) {
+        let by = Closed { at: place.at, why };
         for (end, point) in &mut self.points {
-            let is_reached = reaches(at, *end, point);
-            let PointKind::Failed { incident, closed } = &mut point.kind else {
+            let is_reached = reaches(place, *end, point);
+            let PointKind::Failed { closed, .. } = &mut point.kind else {
                 continue;
             };
-            // The first end counts, in any order of arrival, and an earlier action of a person.
             let is_first = closed.is_none_or(|known| {
                 known.why.is_derived()
                     && (known.at > by.at || (known.at == by.at && known.why < why))
             });
             if is_reached && is_first {
                 *closed = Some(by);
-                changed.insert(*incident);
             }
-        }
-        self.split_where_cut(&mut changed, &mut new_incident);
-        (changed.into_iter().collect(), true)
-    }
-
-    /// Gives the later part of an incident a new id if an end is between.
-    fn split_where_cut(
-        &mut self,
-        changed: &mut BTreeSet<IncidentId>,
-        new_incident: &mut impl FnMut() -> IncidentId,
-    ) {
-        let mut before: Option<(IncidentId, Option<Closed>)> = None;
-        // The id of the rest of an incident from here on.
-        let mut renamed: Option<(IncidentId, IncidentId)> = None;
-        for point in self.points.values_mut() {
-            let PointKind::Failed { incident, closed } = &mut point.kind else {
-                before = None;
-                continue;
-            };
-            if let Some((old, new)) = renamed
-                && *incident == old
-            {
-                *incident = new;
-            }
-            if let Some((of, by)) = before
-                && of == *incident
-                && is_cut(by, *closed)
-            {
-                let later = new_incident();
-                let old = renamed.map_or(of, |(old, _)| old);
-                renamed = Some((old, later));
-                *incident = later;
-                changed.insert(later);
-            }
-            before = Some((*incident, *closed));
         }
     }
 
@@ -368,54 +352,6 @@ impl Track {
             .find(|known| known.conclusion == end.conclusion)
     }
 
-    /// An end that is reported again, at another time: the earliest report counts.
-    fn correct(&mut self, known: End, end: End) -> Vec<IncidentId> {
-        if end >= known || self.points.range(end..known).next().is_some() {
-            return Vec::new();
-        }
-        let Some(point) = self.points.remove(&known) else {
-            return Vec::new();
-        };
-        self.points.insert(end, point);
-        match point.kind {
-            PointKind::Failed { incident, .. } => vec![incident],
-            PointKind::Passed => {
-                let before = self.failure_before(end);
-                before.into_iter().map(|(incident, _)| incident).collect()
-            }
-        }
-    }
-
-    /// The incident of the failure right before `end`, and its end; `None` when a person resolved
-    /// it there.
-    fn failure_before(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
-        match self.points.range(..end).next_back()?.1.kind {
-            PointKind::Failed { incident, closed } => {
-                let is_open = closed.is_none_or(|closed| closed.why.is_derived());
-                is_open.then_some((incident, closed))
-            }
-            PointKind::Passed => None,
-        }
-    }
-
-    /// The incident of the failure right after `end`, and its end.
-    fn failure_after(&self, end: End) -> Option<(IncidentId, Option<Closed>)> {
-        match self.points.range(end..).next()?.1.kind {
-            PointKind::Failed { incident, closed } => Some((incident, closed)),
-            PointKind::Passed => None,
-        }
-    }
-
-    fn rename_after(&mut self, end: End, old: IncidentId, new: IncidentId) {
-        for point in self.points.range_mut(end..).map(|(_, point)| point) {
-            if let PointKind::Failed { incident, .. } = &mut point.kind
-                && *incident == old
-            {
-                *incident = new;
-            }
-        }
-    }
-
     /// Keeps the track bounded. Dropped failures of an incident that is still open count in it.
     fn forget_oldest(&mut self) {
         while self.points.len() > POINTS_MAX {
@@ -423,8 +359,12 @@ impl Track {
                 return;
             };
             self.floor = Some(end);
+            self.trend.take(end.position, point.kind.has_failed());
             let PointKind::Failed { incident, .. } = point.kind else {
-                self.forgotten = None;
+                let mut incidents = self.points.values().map(|point| point.kind.incident());
+                let next = incidents.find_map(|incident| incident);
+                // The pass may have been one in the middle of an incident.
+                self.forgotten = self.forgotten.filter(|f| next == Some(f.incident));
                 continue;
             };
             let before = self.forgotten.filter(|f| f.incident == incident);
@@ -451,12 +391,6 @@ fn reaches(place: EndedAt, end: End, point: &Point) -> bool {
         Reach::BegunBut(mark) => point.mark != mark && point.began <= place.at,
         Reach::DecidedBut(mark) => point.mark != mark && end.at <= place.at,
     }
-}
-
-/// Whether something is between two failures in a row, of which these are the ends: the end of the
-/// first has not ended the second.
-fn is_cut(first: Option<Closed>, second: Option<Closed>) -> bool {
-    first.is_some_and(|by| by.why.is_derived() && second != Some(by))
 }
 
 #[cfg(test)]

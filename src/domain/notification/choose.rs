@@ -123,7 +123,14 @@ pub fn choose(
             // The end before this beginning could not be sent: then the beginning is news.
             let end = newest(&|kind| kind == NotificationKind::Resolved);
             let beginning = newest(&NotificationKind::opens).filter(|_| end.is_none());
-            let news = newest(&|kind| kind == NotificationKind::Worse).or(beginning);
+            let is_news = |kind| match kind {
+                NotificationKind::Worse | NotificationKind::Flapping => true,
+                NotificationKind::Opened
+                | NotificationKind::Reopened
+                | NotificationKind::Resolved
+                | NotificationKind::Reminded => false,
+            };
+            let news = newest(&is_news).or(beginning);
             let reminder = newest(&|kind| kind == NotificationKind::Reminded);
             match news.or(reminder.filter(|_| reminds)) {
                 Some(news) => Choice::send(waiting, news),

@@ -5,6 +5,7 @@ use crate::domain::id::SinkId;
 use crate::domain::incident::{Incident, Severity};
 use crate::domain::rulebook::decide::Decision;
 use crate::domain::sink::{Sink, SinkState};
+use std::time::Duration;
 
 /// What is to be done about the news of an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,19 @@ pub struct Plan {
     pub announced: Announced,
     /// The kind of notification, and the sinks that get one.
     pub notify: Option<(NotificationKind, Vec<SinkId>)>,
+}
+
+/// For how long an incident that flaps has to pass before sinks are notified of its end. If it
+/// fails before, they are notified of neither.
+pub const SETTLE: Duration = Duration::from_hours(24);
+
+/// How long the end of an incident waits.
+pub fn wait_of_end(incident: &Incident, announced: &Announced) -> Duration {
+    if incident.is_flapping && announced.has_flapped {
+        SETTLE
+    } else {
+        Duration::ZERO
+    }
 }
 
 /// Whether a sink is notified of incidents of this severity. What a disabled one is to be sent
@@ -35,11 +49,15 @@ pub fn plan(
     let standing = incident.standing();
     let was = announced.map(|announced| announced.standing);
     let was_open = was.is_some_and(|was| !was.is_resolved);
+    let had_flapped = announced.is_some_and(|announced| announced.has_flapped);
     let kind = match (was_open, standing.is_resolved) {
+        (_, false) if standing.is_flapping && !had_flapped => Some(NotificationKind::Flapping),
         (false, true) => None,
         (true, true) => Some(NotificationKind::Resolved),
         (false, false) if was.is_some() => Some(NotificationKind::Reopened),
         (false, false) => Some(NotificationKind::Opened),
+        // It fails, and that lasts.
+        (true, false) if had_flapped && !standing.is_flapping => Some(NotificationKind::Reopened),
         (true, false) => {
             let is_worse = was.is_some_and(|was| was.severity < standing.severity);
             is_worse.then_some(NotificationKind::Worse)
@@ -54,7 +72,9 @@ pub fn plan(
         // A sink that wants only the more severe hears of this one now.
         Some(NotificationKind::Worse) => is_wanted(sink, standing.severity, decision),
         // One that shows it as open has to hear that it is, or its end would never reach it.
-        Some(NotificationKind::Opened | NotificationKind::Reopened) => {
+        Some(
+            NotificationKind::Opened | NotificationKind::Reopened | NotificationKind::Flapping,
+        ) => {
             is_wanted(sink, standing.severity, decision)
                 || known(sink).is_some_and(|thread| thread.shown == Shown::Open)
         }
@@ -65,7 +85,9 @@ pub fn plan(
         announced: Announced {
             incident: incident.id,
             standing,
-            episode: episodes.saturating_add(u32::from(opens)),
+            episode: episodes.saturating_add(u32::from(opens && !was_open)),
+            has_flapped: standing.is_flapping
+                && (had_flapped || kind == Some(NotificationKind::Flapping)),
         },
         notify: kind
             .filter(|_| !reached.is_empty())

@@ -1,7 +1,7 @@
 //! Random histories of incidents, a sink that fails, and a sender that dies: what the sink hears.
 
 use super::choose::{Choice, choose};
-use super::plan::plan;
+use super::plan::{SETTLE, plan, wait_of_end};
 use super::{
     Announced, DropReason, Notification, NotificationKind, NotificationState, Shown, Thread,
 };
@@ -30,6 +30,9 @@ enum Step {
     /// The owner mutes it, or ends that.
     Mute,
     Unmute,
+    /// Its workflow begins to flap, or that ends.
+    Flap,
+    Steady,
     /// The planner looks.
     Plan,
     /// The sender looks, and the sink answers so.
@@ -58,6 +61,9 @@ struct World {
     heard: Vec<(NotificationId, NotificationKind)>,
     /// Whether the owner's rules want reminders.
     reminds: bool,
+    /// Notifications that it lasts, after it flapped.
+    steady: Vec<NotificationId>,
+    now: Timestamp,
 }
 
 impl World {
@@ -78,6 +84,8 @@ impl World {
             notifications: Vec::new(),
             heard: Vec::new(),
             reminds: false,
+            steady: Vec::new(),
+            now: NOW,
         }
     }
 
@@ -85,6 +93,7 @@ impl World {
         if !Announced::is_due(&self.incident, self.announced.as_ref()) {
             return;
         }
+        let had_flapped = self.announced.as_ref().is_some_and(|it| it.has_flapped);
         let sinks = std::slice::from_ref(&self.sink);
         let plan = plan(
             &self.incident,
@@ -97,7 +106,20 @@ impl World {
         if let Some((kind, sinks)) = plan.notify {
             assert_eq!(sinks, [SINK]);
             self.thread.get_or_insert(Thread::new(INCIDENT, SINK));
-            self.notify(kind);
+            let id = self.notify(kind);
+            if had_flapped && kind == NotificationKind::Reopened {
+                self.steady.push(id);
+            }
+        }
+        let announced = self.announced.as_ref().expect("it was planned");
+        let end = self.now.plus(wait_of_end(&self.incident, announced));
+        for it in &mut self.notifications {
+            if let NotificationState::Waiting { due_at, .. } = &mut it.state
+                && it.kind == NotificationKind::Resolved
+                && it.tries == 0
+            {
+                *due_at = end;
+            }
         }
     }
 
@@ -112,6 +134,10 @@ impl World {
     fn send(&mut self, answer: Answer) -> bool {
         let waits = |it: &&Notification| it.due_at().is_some();
         let waiting: Vec<_> = self.notifications.iter().filter(waits).cloned().collect();
+        let is_due = |it: &Notification| it.due_at().is_some_and(|due_at| due_at <= self.now);
+        if !waiting.iter().any(is_due) {
+            return false;
+        }
         let Some(thread) = self.thread.clone().filter(|_| !waiting.is_empty()) else {
             return false;
         };
@@ -140,8 +166,9 @@ impl World {
         if let Some(shown) = choice.shown {
             self.thread = Some(Thread { shown, ..thread });
         }
-        if let Some((id, _)) = choice.next {
-            self.call(id, answer);
+        match choice.next {
+            Some((id, due_at)) if due_at <= self.now => self.call(id, answer),
+            Some(_) | None => {}
         }
         is_decided
     }
@@ -153,6 +180,7 @@ impl World {
             NotificationKind::Resolved => Shown::Resolved,
             NotificationKind::Opened
             | NotificationKind::Reopened
+            | NotificationKind::Flapping
             | NotificationKind::Worse
             | NotificationKind::Reminded => Shown::Open,
         };
@@ -183,12 +211,15 @@ impl World {
         }
     }
 
-    fn notify(&mut self, kind: NotificationKind) {
-        let id = self.notifications.len() as u128;
-        self.notifications.push(Notification {
+    fn notify(&mut self, kind: NotificationKind) -> NotificationId {
+        let nth = self.notifications.len() as u128;
+        let notification = Notification {
             kind,
-            ..samples::notification(id, INCIDENT, SINK)
-        });
+            ..samples::notification(nth, INCIDENT, SINK)
+        };
+        let id = notification.id;
+        self.notifications.push(notification);
+        id
     }
 
     fn act(&mut self, step: Step) {
@@ -203,6 +234,8 @@ impl World {
             Step::Acknowledge => {}
             Step::Mute => self.incident.care.muted_until = Some(MUTED_UNTIL),
             Step::Unmute => self.incident.care.muted_until = None,
+            Step::Flap => self.incident.is_flapping = true,
+            Step::Steady => self.incident.is_flapping = false,
             Step::Plan => self.plan(),
             Step::Send(answer) => drop(self.send(answer)),
         }
@@ -217,23 +250,25 @@ impl World {
         self.reminds = false;
         self.incident.care.muted_until = None;
         self.plan();
+        self.now = NOW.plus(SETTLE);
         while self.send(Answer::Accepted) {}
     }
 
-    /// Never an end without its beginning, never a beginning within an episode.
+    /// Never an end without its beginning, never a beginning within an episode, but that it flaps
+    /// and does no more.
     fn check_order(&self) {
         let mut is_open = false;
-        for (_, kind) in &self.heard {
+        for (id, kind) in &self.heard {
             match kind {
                 NotificationKind::Resolved => {
                     assert!(is_open, "{:?}", self.heard);
                     is_open = false;
                 }
                 NotificationKind::Opened | NotificationKind::Reopened => {
-                    assert!(!is_open, "{:?}", self.heard);
+                    assert!(!is_open || self.steady.contains(id), "{:?}", self.heard);
                     is_open = true;
                 }
-                NotificationKind::Worse => is_open = true,
+                NotificationKind::Flapping | NotificationKind::Worse => is_open = true,
                 NotificationKind::Reminded => assert!(is_open, "{:?}", self.heard),
             }
         }
@@ -253,6 +288,8 @@ fn steps(answers: Vec<Answer>) -> impl Strategy<Value = Vec<Step>> {
         Just(Step::Acknowledge),
         Just(Step::Mute),
         Just(Step::Unmute),
+        Just(Step::Flap),
+        Just(Step::Steady),
         Just(Step::Plan),
         Just(Step::Plan),
         proptest::sample::select(answers).prop_map(Step::Send),
@@ -283,7 +320,7 @@ proptest! {
         }
         world.settle();
         world.check_order();
-        let is_open = world.incident.status != IncidentStatus::Resolved;
+        let is_open = !world.incident.standing().is_resolved;
         match world.shows() {
             None => prop_assert!(!is_open, "it was never notified of what is open"),
             Some(NotificationKind::Resolved) => prop_assert!(!is_open),
@@ -335,7 +372,7 @@ proptest! {
         for step in steps {
             world.act(step);
         }
-        for step in [Step::Resolve, Step::Open, Step::Resolve] {
+        for step in [Step::Steady, Step::Resolve, Step::Open, Step::Resolve] {
             world.settle();
             world.act(step);
         }
@@ -351,6 +388,7 @@ proptest! {
         for step in steps {
             world.act(step);
         }
+        world.act(Step::Steady);
         world.act(Step::Resolve);
         world.settle();
         let heard = world.heard.len();

@@ -277,6 +277,7 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
         resolved_at: None,
         resolution: None,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     }
 }

@@ -35,11 +35,11 @@ fn end() -> Message {
 
 /// The mail as people may read it: its headers as they are sent, and its text.
 pub(super) fn shown(message: &Message) -> String {
-    let message = match message.shown_as {
-        Some(_) => &end(),
-        None => message,
-    };
-    let bytes = sample(message);
+    let shown_as = message.shown_as.as_ref().and(end().shown_as);
+    let bytes = sample(&Message {
+        shown_as,
+        ..message.clone()
+    });
     let (head, _) = parts(&bytes);
     let parsed = MessageParser::default().parse(&bytes).unwrap();
     let text = parsed.body_text(0).unwrap();

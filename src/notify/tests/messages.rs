@@ -1,7 +1,7 @@
 //! What each kind of sink is sent, as files to read: `tests/fixtures/messages`.
 //! `UPDATE_MESSAGES=1` writes them.
 
-use super::samples::{message, resolved};
+use super::samples::{flapping, message, resolved};
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
@@ -78,7 +78,12 @@ fn each_kind_sends_the_message_of_its_file() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/messages");
     let mut other = String::new();
     for kind in SinkKind::ALL {
-        for (name, message) in [("opened", message()), ("resolved", resolved())] {
+        let messages = [
+            ("opened", message()),
+            ("flapping", flapping()),
+            ("resolved", resolved()),
+        ];
+        for (name, message) in messages {
             let actual = shown(kind, &message);
             let form = match kind {
                 SinkKind::Email => "txt",

@@ -67,6 +67,20 @@ pub(in crate::notify) fn message() -> Message {
     }
 }
 
+/// It flaps, and the sink shows that it is open.
+pub(in crate::notify) fn flapping() -> Message {
+    let incident = Incident {
+        is_flapping: true,
+        ..failing()
+    };
+    Message {
+        kind: NotificationKind::Flapping,
+        incident,
+        shown_as: Some("1234".to_owned()),
+        ..message()
+    }
+}
+
 /// It is resolved, and the sink shows it.
 pub(in crate::notify) fn resolved() -> Message {
     let incident = Incident {

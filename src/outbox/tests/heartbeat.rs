@@ -42,6 +42,7 @@ fn said(world: &World, id: IncidentId) -> Vec<(Instant, Said)> {
         NotificationKind::Resolved => (it.at, Said::Ended),
         NotificationKind::Opened
         | NotificationKind::Reopened
+        | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded => (it.at, Said::Open),
     });
@@ -110,6 +111,30 @@ async fn with_another_address_nothing_of_the_former_one_is_repeated() {
         beats.len() > 3 && beats.iter().all(|beat| beat.shown_as == [None]),
         "{beats:?}"
     );
+}
+
+/// To expire, an alert need only not be repeated: but that would be news.
+#[tokio::test(start_paused = true)]
+async fn while_an_incident_flaps_one_that_passes_lasts() {
+    let world = world().await;
+    let incident = world.open(1).await;
+    for status in [IncidentStatus::Open, IncidentStatus::Resolved] {
+        let flapping = Incident {
+            status,
+            is_flapping: true,
+            ..incident.clone()
+        };
+        world.put(&flapping).await;
+        forget(&world);
+        world.passes(10 * MINUTE).await;
+        let beats = beats(&world);
+        let lasts = |beat: &Beat| beat.incidents == [(incident.id, false)];
+        assert!(beats.len() > 8 && beats.iter().all(lasts), "{beats:?}");
+    }
+    world.resolve(&incident).await;
+    world
+        .until(|world| world.kinds() == [NotificationKind::Resolved])
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -240,6 +265,7 @@ async fn ten_thousand_incidents_are_sent_again_in_time_and_a_message_does_not_wa
             incident: incident.id,
             standing: incident.standing(),
             episode: 1,
+            has_flapped: false,
         };
         let thread = Thread {
             shown: Shown::Open,

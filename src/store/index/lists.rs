@@ -323,6 +323,9 @@ impl<K: Kv> Index<K> {
                 && filter
                     .is_flaky
                     .is_none_or(|wanted| wanted == incident.is_flaky)
+                && filter
+                    .is_flapping
+                    .is_none_or(|wanted| wanted == incident.is_flapping)
                 && match incident.subject {
                     Subject::Connection(id) => {
                         let is_of_removed = || -> Result<bool, ReadError> {

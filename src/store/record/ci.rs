@@ -5,6 +5,7 @@ mod older;
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
 use crate::domain::incident::care::{Care, Deed, Logged};
+use crate::domain::incident::track::flapping::{State, Trend};
 use crate::domain::incident::track::{Closed, End, Forgotten, Point, PointKind, Track, TrackKey};
 use crate::domain::incident::{
     Affected, CiFailure, Incident, IncidentSource, IncidentStatus, Resolution, Severity, Subject,
@@ -14,11 +15,13 @@ use crate::domain::lane::place::{EndedAt, Note, NoteKey, Reach};
 use crate::domain::lane::second::Ranked;
 use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
+use crate::domain::rule::Reopening;
 use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus, Suite,
 };
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 mirror_enum!(CodeV2 of Code { Own, Fork(RepositoryId), ForkNamed(String), Unreported });
 
@@ -194,6 +197,7 @@ mirror_enum!(ResolutionV2 of Resolution {
     Merged,
     LeftQueue,
     Mirrored,
+    Joined,
 });
 mirror_enum!(PointKindV2 of PointKind {
     Passed,
@@ -201,7 +205,34 @@ mirror_enum!(PointKindV2 of PointKind {
 });
 mirror!(ClosedV2 of Closed { at: Timestamp, why: Resolution });
 mirror!(EndV1 of End { position: Position, at: Timestamp, conclusion: Conclusion });
-mirror!(PointV2 of Point { run: RunId, began: Timestamp, mark: u64, kind: PointKind });
+frozen!(ReopeningV1 {
+    within_s: u64,
+    when_flapping: bool,
+});
+impl Wire for Reopening {
+    type Plain = ReopeningV1;
+    fn to_wire(&self) -> ReopeningV1 {
+        ReopeningV1 {
+            within_s: self.within.as_secs(),
+            when_flapping: self.when_flapping,
+        }
+    }
+    fn from_wire(plain: ReopeningV1) -> Option<Self> {
+        Some(Self {
+            within: Duration::from_secs(plain.within_s),
+            when_flapping: plain.when_flapping,
+        })
+    }
+}
+mirror!(PointV3 of Point {
+    run: RunId,
+    began: Timestamp,
+    mark: u64,
+    reopening: Reopening,
+    kind: PointKind,
+});
+mirror!(StateV1 of State { has_failed: Option<bool>, changes: u32, is_flapping: bool });
+mirror!(TrendV1 of Trend { before: State, now: State, last: Option<Position> });
 mirror!(ForgottenV1 of Forgotten {
     incident: IncidentId,
     occurrences: u32,
@@ -209,13 +240,14 @@ mirror!(ForgottenV1 of Forgotten {
 });
 mirror_enum!(ReachV2 of Reach { Begun, BegunBut(u64), DecidedBut(u64) });
 mirror!(EndedAtV2 of EndedAt { at: Timestamp, reach: Reach });
-mirror!(TrackV2 of Track {
+mirror!(TrackV3 of Track {
     key: TrackKey,
     points: BTreeMap<End, Point>,
     starts: BTreeSet<Position>,
     ends: BTreeMap<EndedAt, Resolution>,
     floor: Option<End>,
     forgotten: Option<Forgotten>,
+    trend: Trend,
 });
 
 mirror_enum!(PlaceV2 of Place {
@@ -312,6 +344,7 @@ mirror!(IncidentV4 of Incident {
     resolved_at: Option<Timestamp>,
     resolution: Option<Resolution>,
     is_flaky: bool,
+    is_flapping: bool,
     care: Care,
 });
 

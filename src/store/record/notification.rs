@@ -41,7 +41,7 @@ mirror!(SinkV2 of Sink {
 });
 
 codes!(NotificationKind {
-    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 10 = Reminded,
+    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 4 = Flapping, 10 = Reminded,
 });
 codes!(DropReason {
     0 = Superseded, 1 = ResolvedBefore, 2 = NotWanted, 3 = SinkRemoved, 4 = IncidentGone,
@@ -78,6 +78,7 @@ mirror!(ThreadV2 of Thread {
 });
 mirror!(StandingV2 of Standing {
     is_resolved: bool,
+    is_flapping: bool,
     severity: Severity,
     muted_until: Option<Timestamp>,
 });
@@ -90,7 +91,12 @@ frozen!(AnnouncedV1 {
     standing: StandingV1,
     episode: u32
 });
-mirror!(AnnouncedV2 of Announced { incident: IncidentId, standing: Standing, episode: u32 });
+mirror!(AnnouncedV2 of Announced {
+    incident: IncidentId,
+    standing: Standing,
+    episode: u32,
+    has_flapped: bool,
+});
 
 /// Incidents could not be muted.
 fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
@@ -103,10 +109,12 @@ fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
         incident,
         standing: StandingV2 {
             is_resolved: standing.is_resolved,
+            is_flapping: false,
             severity: standing.severity,
             muted_until: None,
         },
         episode,
+        has_flapped: false,
     })
 }
 
@@ -223,6 +231,7 @@ mod tests {
         round(vec![thread, shown]);
         let standing = Standing {
             is_resolved: true,
+            is_flapping: true,
             severity: Severity::Critical,
             muted_until: Some(at),
         };
@@ -230,6 +239,7 @@ mod tests {
             incident: IncidentId::from_u128(4),
             standing,
             episode: 2,
+            has_flapped: true,
         }]);
     }
 }

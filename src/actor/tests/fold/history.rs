@@ -3,10 +3,12 @@
 use crate::actor::tests::dialect::run_event;
 use crate::domain::incident::{Incident, Resolution};
 use crate::domain::lane::Lane;
+use crate::domain::rule::Reopening;
 use crate::domain::run::{Conclusion, FailedJob, Family, Position, RunEvent, RunStatus};
 use crate::domain::samples;
 use crate::domain::time::Timestamp;
 use proptest::prelude::*;
+use std::time::Duration;
 
 /// An event, and whether it is the last word about what it tells of.
 #[derive(Clone, Debug)]
@@ -35,6 +37,7 @@ struct Plan {
 /// A history of one family.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
+    pub(super) reopening: Reopening,
     family: Family,
     runs: Vec<Plan>,
 }
@@ -98,7 +101,16 @@ fn any_history_of(family: Family) -> impl Strategy<Value = Story> {
         commit,
         attempts,
     });
-    prop::collection::vec(run, 1..6).prop_map(move |runs| Story { family, runs })
+    let within = prop::sample::select(vec![Duration::ZERO, Duration::from_mins(30)]);
+    let runs = prop::collection::vec(run, 1..6);
+    (within, runs).prop_map(move |(within, runs)| Story {
+        reopening: Reopening {
+            within,
+            when_flapping: false,
+        },
+        family,
+        runs,
+    })
 }
 
 pub(super) fn any_history() -> impl Strategy<Value = Story> {
@@ -204,6 +216,9 @@ impl Story {
 
     fn read(&self, workflow: u64, branch: &str, readings: &mut Vec<Reading>) {
         let mut open: Option<Reading> = None;
+        // What passed last, and when.
+        let mut passed: Option<(Reading, Timestamp)> = None;
+        let within = self.reopening.within;
         // Of the run that failed last.
         let mut commit = 0;
         for (number, plan) in (1..).zip(&self.runs) {
@@ -224,6 +239,13 @@ impl Story {
                 }
                 match attempt.conclusion {
                     Some(Conclusion::Failure | Conclusion::TimedOut) => {
+                        if let Some((before, passed_at)) = passed.take() {
+                            if !within.is_zero() && at.since(passed_at) <= within {
+                                open = Some(before);
+                            } else {
+                                readings.push(before);
+                            }
+                        }
                         let failed = open.get_or_insert_with(|| {
                             let key = format!("{}:{workflow}", self.family.as_str());
                             let none = Vec::new();
@@ -241,21 +263,23 @@ impl Story {
                         failed.2 += 1;
                         failed.3[1] = at;
                         failed.4 = number;
+                        (failed.6, failed.7) = (None, false);
                         commit = plan.commit;
                         failed.5 = std::mem::take(&mut jobs);
                     }
                     Some(Conclusion::Success) => {
                         jobs.clear();
-                        if let Some(mut passed) = open.take() {
-                            passed.6 = Some(number);
-                            passed.7 = plan.commit == commit;
-                            readings.push(passed);
+                        if let Some(mut failed) = open.take() {
+                            failed.6 = Some(number);
+                            failed.7 = plan.commit == commit;
+                            passed = Some((failed, at));
                         }
                     }
                     Some(_) | None => {}
                 }
             }
         }
+        readings.extend(passed.map(|(reading, _)| reading));
         readings.extend(open);
     }
 }

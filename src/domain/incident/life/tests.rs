@@ -7,7 +7,7 @@ use crate::domain::incident::health::{HealthFailure, HealthKind, report, resolve
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
 use crate::domain::lifecycle::SuspendReason;
-use crate::domain::rule::Verdict;
+use crate::domain::rule::{Reopening, Verdict};
 use crate::domain::run::{Conclusion, Family, Position};
 use crate::domain::samples::{ANN, connection};
 
@@ -83,9 +83,10 @@ fn closed_by_hand_its_track_is_cut_off_there() {
         run: RunId::from_u128(1),
         began: T1,
         mark: 0,
+        reopening: Reopening::default(),
     };
     let id = IncidentId::from_u128(7);
-    assert_eq!(track.take(reported, || id), [id]);
+    assert_eq!(track.take(reported, || id).changed, [id]);
     let group = track.group(id).unwrap();
     let source = crate::domain::incident::IncidentSource::Webhook;
     let mut incident = Incident::of_group(&group, &connection(1, "ann/api"), source, T1);

@@ -6,7 +6,7 @@ use crate::domain::incident::IncidentSource;
 use crate::domain::incident::care::{Act, Care, Tending};
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
-use crate::domain::rule::Verdict;
+use crate::domain::rule::{Reopening, Verdict};
 use crate::domain::run::{Conclusion, Family, Position};
 use crate::domain::samples::{ANN, connection};
 use proptest::prelude::*;
@@ -40,6 +40,7 @@ fn reported(number: u64, has_failed: bool) -> Reported {
         run: RunId::from_u128(u128::from(number)),
         began: at,
         mark: 0,
+        reopening: Reopening::default(),
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Group {
     pub decided_before: Option<u32>,
     /// How and when it ended; `None` while it is open.
     pub end: Option<GroupEnd>,
+    /// Whether the track flaps, and the next failure would count in this incident: what it is now
+    /// may not last.
+    pub is_flapping: bool,
 }
 
 /// How a group of failures ended.
@@ -62,6 +65,7 @@ impl Track {
                         last_run: point.run,
                         decided_before: None,
                         end: None,
+                        is_flapping: false,
                     });
                     if !is_repeated {
                         group.occurrences += 1;
@@ -84,8 +88,24 @@ impl Track {
         }
         if let (Some(group), Some(first)) = (&mut group, first_reported) {
             group.decided_before = self.decided_before(first.position);
+            group.is_flapping = self.is_flapping(group);
         }
         group
+    }
+
+    /// Whether what comes next would belong to this group, because the track flaps.
+    fn is_flapping(&self, group: &Group) -> bool {
+        let may_continue = match group.end {
+            None | Some(GroupEnd::Passed(..)) => true,
+            Some(GroupEnd::Closed(_)) => false,
+        };
+        let mut failures = self.points.values().rev().filter(|it| it.kind.has_failed());
+        let is_last = failures
+            .next()
+            .is_some_and(|it| it.kind.incident() == Some(group.incident));
+        let newest = self.points.values().next_back();
+        let counts = newest.is_some_and(|it| it.reopening.when_flapping);
+        may_continue && is_last && counts && self.whole_trend().now.is_flapping
     }
 
     /// The failures of `incident` that are stored, in order of attempts, each with its run. One

@@ -1,5 +1,7 @@
 //! Stories and properties of tracks.
 
+mod reopened;
+
 use super::*;
 use crate::domain::id::ConnectionId;
 use crate::domain::lane::Lane;
@@ -32,6 +34,7 @@ fn by_hand(at: i64) -> Closed {
 
 struct Teller {
     track: Track,
+    reopening: Reopening,
     next: u128,
 }
 
@@ -39,6 +42,7 @@ impl Teller {
     fn new() -> Self {
         Self {
             track: Track::new(key()),
+            reopening: Reopening::default(),
             next: 0,
         }
     }
@@ -53,6 +57,10 @@ impl Teller {
     }
 
     fn tell_end(&mut self, end: End, verdict: Verdict) -> Vec<IncidentId> {
+        self.shift(end, verdict).changed
+    }
+
+    fn shift(&mut self, end: End, verdict: Verdict) -> Shift {
         let next = &mut self.next;
         let mut new_incident = || {
             *next += 1;
@@ -65,6 +73,7 @@ impl Teller {
             run,
             began: end.at,
             mark: 0,
+            reopening: self.reopening,
         };
         self.track.take(reported, &mut new_incident)
     }
@@ -92,8 +101,8 @@ impl Teller {
         self.tell(number, 1, Verdict::Passed);
     }
 
-    /// Everything that must not depend on order: the groups without their ids.
-    fn shape(&self) -> Vec<Group> {
+    /// The incidents, in order.
+    fn incidents(&self) -> Vec<IncidentId> {
         let mut ids = Vec::new();
         for point in self.track.points.values() {
             if let PointKind::Failed { incident, .. } = point.kind
@@ -102,6 +111,12 @@ impl Teller {
                 ids.push(incident);
             }
         }
+        ids
+    }
+
+    /// Everything that must not depend on order: the groups without their ids.
+    fn shape(&self) -> Vec<Group> {
+        let ids = self.incidents();
         let group = |id| self.track.group(id).unwrap();
         let nameless = |group| Group {
             incident: IncidentId::from_u128(0),

@@ -35,6 +35,7 @@ fn announced(incident: &Incident, episode: u32) -> Change {
         incident: incident.id,
         standing: incident.standing(),
         episode,
+        has_flapped: false,
     }))
 }
 

@@ -28,6 +28,7 @@ fn announced(incident: &Incident) -> Change {
         incident: incident.id,
         standing: incident.standing(),
         episode: 1,
+        has_flapped: false,
     }))
 }
 

@@ -7,7 +7,7 @@ use crate::domain::incident::Resolution;
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
 use crate::domain::operation::Action;
-use crate::domain::rule::Verdict;
+use crate::domain::rule::{Reopening, Verdict};
 use crate::domain::run::{Conclusion, Family, Position};
 use crate::domain::samples;
 use crate::store::contract::tests::made;
@@ -82,6 +82,7 @@ fn track(branch: &str, verdict: Verdict, at: Timestamp) -> Track {
         run,
         began: at,
         mark: 0,
+        reopening: Reopening::default(),
     };
     track.take(told, || incident);
     track

@@ -3,22 +3,21 @@
 //! It knew a track by workflow and branch alone: that is the lane of pushes to the branch, so that
 //! a later pass there still resolves what was open. See [`Lane::from_v1`].
 
+mod track;
+
 use super::super::codec::{Record, RecordError, plain, second_versions};
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV2};
 use super::super::wire::{Wire, frozen};
-use super::{
-    AffectedV1, CiFailureV2, CodeV2, EndV1, EndedAtV2, ForgottenV1, ResolutionV2, TrackKeyV2,
-};
+use super::{AffectedV1, CiFailureV2, CodeV2, EndedAtV2, ResolutionV2, TrackKeyV2};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::incident::care::Care;
-use crate::domain::incident::track::{Closed, Point, PointKind, Track, TrackKey};
+use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{CiFailure, Incident, Resolution, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::run::{Family, Run, RunFacts};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 
 frozen!(RunFactsV1 {
     workflow_key: String,
@@ -50,15 +49,6 @@ frozen!(TrackKeyV1 {
 });
 
 #[derive(Serialize, Deserialize)]
-pub(in crate::store) enum PointKindV1 {
-    Passed,
-    Failed {
-        incident: u128,
-        closed: Option<ClosedV1>,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
 pub(in crate::store) enum ResolutionV1 {
     Passed { inner: u128 },
     ByHand,
@@ -67,20 +57,6 @@ pub(in crate::store) enum ResolutionV1 {
     Superseded,
 }
 
-frozen!(ClosedV1 {
-    at: i64,
-    why: ResolutionV1
-});
-frozen!(PointV1 {
-    run: u128,
-    kind: PointKindV1
-});
-frozen!(TrackV1 {
-    key: TrackKeyV1,
-    points: Vec<(EndV1, PointV1)>,
-    floor: Option<EndV1>,
-    forgotten: Option<ForgottenV1>,
-});
 frozen!(CiFailureV1 {
     run: u128,
     family: u8,
@@ -221,52 +197,6 @@ fn resolution(v1: &ResolutionV1) -> Option<Resolution> {
     })
 }
 
-fn closed(v1: &ClosedV1) -> Option<Closed> {
-    Some(Closed {
-        at: Timestamp(v1.at),
-        why: resolution(&v1.why)?,
-    })
-}
-
-fn kind(v1: PointKindV1) -> Option<PointKind> {
-    Some(match v1 {
-        PointKindV1::Passed => PointKind::Passed,
-        PointKindV1::Failed {
-            incident,
-            closed: by,
-        } => PointKind::Failed {
-            incident: Wire::from_wire(incident)?,
-            closed: match by {
-                Some(by) => Some(closed(&by)?),
-                None => None,
-            },
-        },
-    })
-}
-
-fn track(v1: TrackV1) -> Option<Track> {
-    let mut points = BTreeMap::new();
-    for (end, point) in v1.points {
-        let end: crate::domain::incident::track::End = Wire::from_wire(end)?;
-        let point = Point {
-            run: Wire::from_wire(point.run)?,
-            // It was begun before it ended; when exactly was not kept.
-            began: end.at,
-            mark: 0,
-            kind: kind(point.kind)?,
-        };
-        points.insert(end, point);
-    }
-    Some(Track {
-        key: track_key(v1.key)?,
-        points,
-        starts: BTreeSet::new(),
-        ends: BTreeMap::new(),
-        floor: Wire::from_wire(v1.floor)?,
-        forgotten: Wire::from_wire(v1.forgotten)?,
-    })
-}
-
 fn ci(v1: CiFailureV1) -> Option<CiFailure> {
     Some(CiFailure {
         run: Wire::from_wire(v1.run)?,
@@ -310,6 +240,7 @@ fn incident(v1: IncidentV1) -> Option<Incident> {
             None => None,
         },
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
@@ -380,7 +311,6 @@ fn note(v1: NoteV1) -> Option<Note> {
 
 second_versions! {
     Run = "run" from run,
-    Track = "track" from track,
     TrackKey = "track key" from track_key,
     Note = "note" from note,
     NoteKey = "note key" from note_key,
@@ -407,6 +337,7 @@ fn incident_v2(v2: IncidentV2) -> Option<Incident> {
         resolved_at: Wire::from_wire(v2.resolved_at)?,
         resolution: Wire::from_wire(v2.resolution)?,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
@@ -432,6 +363,7 @@ fn incident_v3(v3: IncidentV3) -> Option<Incident> {
         resolved_at: Wire::from_wire(v3.resolved_at)?,
         resolution: Wire::from_wire(v3.resolution)?,
         is_flaky: false,
+        is_flapping: false,
         care: Care::default(),
     })
 }
