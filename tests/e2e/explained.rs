@@ -43,6 +43,8 @@ impl Scene {
         let mut stage = notifying(&receiver);
         stage.set("HOOKHERD__PROVIDERS__GITHUB__CALL_TIMEOUT", "3s");
         stage.set("HOOKHERD__PROVIDERS__GITLAB__CALL_TIMEOUT", "3s");
+        // Each failure is an incident of its own.
+        stage.set("HOOKHERD__INCIDENTS__REOPEN_WITHIN", "0s");
         set(&mut stage);
         let daemon = Some(stage.start());
         let (ann, connection) = match kind {
