@@ -30,6 +30,7 @@ pub mod pace;
 pub mod pattern;
 pub mod removal;
 pub mod repo;
+pub mod report;
 pub mod rhythm;
 pub mod rotation;
 pub mod rule;

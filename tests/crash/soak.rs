@@ -250,14 +250,18 @@ fn occurrences(stage: &Stage) -> u64 {
 /// All that was sent is there once, and each failure counts once.
 fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
     let (mut missing, deadline) = (Vec::new(), Instant::now() + CATCH_UP);
+    // Nothing is played any more. Each look would hold up the simulators, whose logs are long.
+    let sent = sent(stage);
     stage.wait_long("what was missed", CATCH_UP + QUIET, || {
         seen.look(stage);
-        let sent = sent(stage);
         let is_missing = |d: &&DeliveryView| !seen.theirs.contains_key(&d.guid);
         missing = sent.iter().filter(is_missing).cloned().collect();
         missing.is_empty() || Instant::now() > deadline
     });
-    let account = || (stage.get("connections"), stage.end_of_log());
+    let account = || {
+        let connections = stage.get("repositories/connections");
+        (connections, stage.get("gaps"), stage.end_of_log())
+    };
     assert!(missing.is_empty(), "{missing:?}; {:#?}", account());
     let twice: Vec<_> = seen
         .theirs
