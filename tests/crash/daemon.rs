@@ -195,9 +195,9 @@ impl Stage {
         loop {
             let mut page = self.get(&path);
             let items = page["items"].as_array_mut().expect("a list");
-            let had = items.len();
             items.retain(|item| !item["id"].as_str().is_some_and(&is_known));
-            let is_last = items.len() < had;
+            // What arrived before a known one may have been stored after it.
+            let is_last = items.is_empty();
             all.append(items);
             match page["next_cursor"].as_str() {
                 Some(cursor) if !is_last => {

@@ -215,11 +215,14 @@ fn check_flat(samples: &[Sample]) {
 struct Seen {
     ours: std::collections::BTreeSet<String>,
     theirs: BTreeMap<String, usize>,
+    /// The most that were new at a time: the history has to hold more.
+    most: usize,
 }
 
 impl Seen {
     fn look(&mut self, stage: &Stage) {
         let new = stage.stored_until(|id| self.ours.contains(id));
+        self.most = self.most.max(new.len());
         for delivery in &new {
             let text = |key: &str| delivery[key].as_str().map(str::to_owned);
             assert_ne!(delivery["outcome"], "dead_letter", "{delivery}");
@@ -260,7 +263,12 @@ fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
     });
     let account = || {
         let connections = stage.get("repositories/connections");
-        (connections, stage.get("gaps"), stage.end_of_log())
+        (
+            seen.most,
+            connections,
+            stage.get("gaps"),
+            stage.end_of_log(),
+        )
     };
     assert!(missing.is_empty(), "{missing:?}; {:#?}", account());
     let twice: Vec<_> = seen
@@ -279,8 +287,9 @@ fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
     let totals = stage.get("stats")["gaps"].clone();
     assert_eq!(totals["unrecoverable"], 0, "{totals}");
     println!(
-        "{failed} failures, {} deliveries, {totals}",
-        seen.theirs.len()
+        "{failed} failures, {} deliveries, at most {} at a look, {totals}",
+        seen.theirs.len(),
+        seen.most
     );
 }
 
