@@ -188,7 +188,7 @@ impl Stage {
         self.stored_until(|_| false)
     }
 
-    /// The deliveries that the daemon has, newest first, up to the page with one whose id is known.
+    /// The deliveries that the daemon has, newest first, up to the first page whose ids are known.
     pub(crate) fn stored_until(&self, is_known: impl Fn(&str) -> bool) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         let mut path = format!("deliveries?limit={PAGE}");
