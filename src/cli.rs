@@ -53,6 +53,7 @@ mod progress;
 mod provider;
 mod reference;
 mod replace;
+mod report;
 mod repositories;
 mod rules;
 mod runs;
@@ -162,6 +163,8 @@ enum Command {
     Forward(Box<forward::Args>),
     /// List workflow runs and pipelines, or show one.
     Runs(runs::Args),
+    /// Show what broke in a time, how long it was red, what is flaky, what took longest to resolve.
+    Report(report::Args),
     /// Show totals: connections, incidents, deliveries.
     #[command(visible_alias = "status")]
     Stats,
@@ -297,6 +300,7 @@ fn dispatch(cli: Cli) -> CommandResult {
         Command::Whoami => auth::whoami(session),
         Command::Repositories(args) => repositories::run(&args, session),
         Command::Runs(args) => runs::run(&args, session),
+        Command::Report(args) => report::run(&args, session),
         Command::Stats => stats::run(session),
         Command::Login(args) => login::run(&args, session),
         Command::Credential(command) => credential::run(&command, session),

@@ -33,6 +33,7 @@ pub mod pages;
 pub mod pattern;
 pub mod removal;
 pub mod repo;
+pub mod report;
 pub mod rhythm;
 pub mod rotation;
 pub mod rule;

@@ -46,6 +46,7 @@ gaps: Gaps: Times in which deliveries were missed.
 runs: Runs: Runs of workflows and pipelines.
 credentials: Credentials: Tokens and grants for calling a provider.
 oauth: Sign-in: Signing in with a provider.
+report: Reports: What broke in a time.
 stats: Statistics: Totals.
 tokens: API tokens: Tokens for this API.
 users: Users: Users and their roles.

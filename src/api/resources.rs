@@ -18,6 +18,7 @@ pub(super) mod notifications;
 pub(super) mod oauth;
 pub(super) mod operations;
 mod payload;
+pub(super) mod report;
 pub(super) mod repositories;
 pub(super) mod rules;
 pub(super) mod runs;

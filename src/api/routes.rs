@@ -9,7 +9,7 @@ use super::error::{Answer, Code, Problem};
 use super::ingress;
 use super::resources::{
     backup, commands, connections, credentials, deliveries, docs, gaps, health, history, hooks,
-    incidents, notifications, oauth, operations, repositories, rules, runs, sinks, stats,
+    incidents, notifications, oauth, operations, report, repositories, rules, runs, sinks, stats,
     tended_incidents, tokens, users, webhooks,
 };
 use super::scope::Shared;
@@ -179,6 +179,7 @@ routes! {
     GetNotification = GET "/api/v2/notifications/{id}" User notifications::one;
     RetryNotification = POST "/api/v2/notifications/{id}/retry" User notifications::retry [NotNow];
     GetStats = GET "/api/v2/stats" User stats::show;
+    GetReport = GET "/api/v2/report" User report::show [InvalidField];
     DownloadBackup = GET "/api/v2/admin/backup" Admin backup::download [Overloaded];
     AddUser = POST "/api/v2/users" Admin users::create [InvalidField, UserExists, QuotaReached];
     ListUsers = GET "/api/v2/users" Admin users::list;

@@ -138,6 +138,8 @@ hookherd forward octo/app http://localhost:3000/hook --since 2h --no-follow
 hookherd runs --repository octo/app --branch main
 hookherd runs --conclusion failure
 hookherd runs show run_...
+hookherd report
+hookherd report --since 30d --markdown
 hookherd stats
 hookherd stats --json
 hookherd repositories github

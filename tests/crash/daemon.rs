@@ -188,16 +188,16 @@ impl Stage {
         self.stored_until(|_| false)
     }
 
-    /// The deliveries that the daemon has, newest first, up to the page with one whose id is known.
+    /// The deliveries that the daemon has, newest first, up to the first page whose ids are known.
     pub(crate) fn stored_until(&self, is_known: impl Fn(&str) -> bool) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         let mut path = format!("deliveries?limit={PAGE}");
         loop {
             let mut page = self.get(&path);
             let items = page["items"].as_array_mut().expect("a list");
-            let had = items.len();
             items.retain(|item| !item["id"].as_str().is_some_and(&is_known));
-            let is_last = items.len() < had;
+            // What arrived before a known one may have been stored after it.
+            let is_last = items.is_empty();
             all.append(items);
             match page["next_cursor"].as_str() {
                 Some(cursor) if !is_last => {

@@ -215,11 +215,14 @@ fn check_flat(samples: &[Sample]) {
 struct Seen {
     ours: std::collections::BTreeSet<String>,
     theirs: BTreeMap<String, usize>,
+    /// The most that were new at a time: the history has to hold more.
+    most: usize,
 }
 
 impl Seen {
     fn look(&mut self, stage: &Stage) {
         let new = stage.stored_until(|id| self.ours.contains(id));
+        self.most = self.most.max(new.len());
         for delivery in &new {
             let text = |key: &str| delivery[key].as_str().map(str::to_owned);
             assert_ne!(delivery["outcome"], "dead_letter", "{delivery}");
@@ -250,14 +253,23 @@ fn occurrences(stage: &Stage) -> u64 {
 /// All that was sent is there once, and each failure counts once.
 fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
     let (mut missing, deadline) = (Vec::new(), Instant::now() + CATCH_UP);
+    // Nothing is played any more. Each look would hold up the simulators, whose logs are long.
+    let sent = sent(stage);
     stage.wait_long("what was missed", CATCH_UP + QUIET, || {
         seen.look(stage);
-        let sent = sent(stage);
         let is_missing = |d: &&DeliveryView| !seen.theirs.contains_key(&d.guid);
         missing = sent.iter().filter(is_missing).cloned().collect();
         missing.is_empty() || Instant::now() > deadline
     });
-    let account = || (stage.get("connections"), stage.end_of_log());
+    let account = || {
+        let connections = stage.get("repositories/connections");
+        (
+            seen.most,
+            connections,
+            stage.get("gaps"),
+            stage.end_of_log(),
+        )
+    };
     assert!(missing.is_empty(), "{missing:?}; {:#?}", account());
     let twice: Vec<_> = seen
         .theirs
@@ -275,8 +287,9 @@ fn check_all(stage: &Stage, seen: &mut Seen, played: &Played) {
     let totals = stage.get("stats")["gaps"].clone();
     assert_eq!(totals["unrecoverable"], 0, "{totals}");
     println!(
-        "{failed} failures, {} deliveries, {totals}",
-        seen.theirs.len()
+        "{failed} failures, {} deliveries, at most {} at a look, {totals}",
+        seen.theirs.len(),
+        seen.most
     );
 }
 

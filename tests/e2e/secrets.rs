@@ -316,6 +316,7 @@ impl Story {
                 "repositories/connections",
                 "repositories/github",
                 "stats",
+                "report",
                 "whoami",
                 "users",
                 "openapi.json",

@@ -71,8 +71,14 @@ fn requests_that_fit_the_description_are_understood_and_answers_fit_it() {
     let commands = stage.list(ADMIN, &path);
     assert!(!commands.is_empty(), "some requests were accepted: {said}");
     let said = fuzz(&stage, "schemathesis", "", &[]);
+    let number = |label: &str| {
+        let rest = said.split(label).nth(1).expect(label).trim_start();
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
+        digits.unwrap_or_default().parse::<u32>().expect(label)
+    };
+    let (selected, tested) = (number("Operations: "), number("Tested: "));
     assert!(
-        said.contains("Tested: 6"),
+        tested * 10 >= selected * 9,
         "nearly all operations were tried:\n{said}"
     );
     stage.end(daemon);

@@ -106,6 +106,7 @@ fn probe(operation: Operation) -> (Touches, u16) {
         | O::GetRules
         | O::SetRules
         | O::GetStats
+        | O::GetReport
         | O::WhoAmI => (Own, 200),
         O::Authorize => (Own, 303),
         O::Connect => (Object, 201),

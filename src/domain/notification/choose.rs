@@ -95,10 +95,7 @@ pub fn choose(
     if announced.is_some_and(|announced| announced.standing.is_resolved != is_resolved) {
         return Choice::default();
     }
-    let newest = |fits: &dyn Fn(NotificationKind) -> bool| {
-        let mut newest_first = waiting.iter().rev();
-        newest_first.find(|it| fits(it.kind))
-    };
+    let newest = |fits: &dyn Fn(NotificationKind) -> bool| newest(waiting, fits);
     match (is_resolved, shown) {
         (true, Shown::Nothing | Shown::Resolved) => {
             Choice::drop_all(waiting, DropReason::ResolvedBefore)
@@ -119,24 +116,36 @@ pub fn choose(
                 None => Choice::drop_all(waiting, DropReason::Superseded),
             }
         }
-        (false, Shown::Open) => {
-            // The end before this beginning could not be sent: then the beginning is news.
-            let end = newest(&|kind| kind == NotificationKind::Resolved);
-            let beginning = newest(&NotificationKind::opens).filter(|_| end.is_none());
-            let is_news = |kind| match kind {
-                NotificationKind::Worse | NotificationKind::Flapping => true,
-                NotificationKind::Opened
-                | NotificationKind::Reopened
-                | NotificationKind::Resolved
-                | NotificationKind::Reminded => false,
-            };
-            let news = newest(&is_news).or(beginning);
-            let reminder = newest(&|kind| kind == NotificationKind::Reminded);
-            match news.or(reminder.filter(|_| reminds)) {
-                Some(news) => Choice::send(waiting, news),
-                None if reminder.is_some() => Choice::drop_all(waiting, DropReason::NotWanted),
-                None => Choice::drop_all(waiting, DropReason::Superseded),
-            }
-        }
+        (false, Shown::Open) => continues(waiting, reminds),
     }
+}
+
+/// The same for an incident that is open at a sink that shows it so.
+fn continues(waiting: &[Notification], reminds: bool) -> Choice {
+    let newest = |fits: &dyn Fn(NotificationKind) -> bool| newest(waiting, fits);
+    // The end before this beginning could not be sent: then the beginning is news.
+    let end = newest(&|kind| kind == NotificationKind::Resolved);
+    let beginning = newest(&NotificationKind::opens).filter(|_| end.is_none());
+    let is_news = |kind| match kind {
+        NotificationKind::Worse | NotificationKind::Flapping => true,
+        NotificationKind::Opened
+        | NotificationKind::Reopened
+        | NotificationKind::Resolved
+        | NotificationKind::Reminded => false,
+    };
+    let news = newest(&is_news).or(beginning);
+    let reminder = newest(&|kind| kind == NotificationKind::Reminded);
+    match news.or(reminder.filter(|_| reminds)) {
+        Some(news) => Choice::send(waiting, news),
+        None if reminder.is_some() => Choice::drop_all(waiting, DropReason::NotWanted),
+        None => Choice::drop_all(waiting, DropReason::Superseded),
+    }
+}
+
+/// The newest of a kind that fits.
+fn newest<'a>(
+    waiting: &'a [Notification],
+    fits: &dyn Fn(NotificationKind) -> bool,
+) -> Option<&'a Notification> {
+    waiting.iter().rev().find(|it| fits(it.kind))
 }

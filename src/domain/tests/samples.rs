@@ -282,7 +282,6 @@ pub(crate) fn incident(id: IncidentId, connection: ConnectionId) -> Incident {
     }
 }
 
-/// An outage of a provider that lasts.
 pub(crate) fn sink(id: SinkId) -> Sink {
     Sink {
         id,
@@ -372,6 +371,7 @@ pub(crate) fn rulebook(owner: UserId) -> Rulebook {
     }
 }
 
+/// An outage of a provider that lasts.
 pub(crate) fn outage() -> ProviderOutage {
     let error = LastError {
         code: ErrorCode::ProviderTimeout,

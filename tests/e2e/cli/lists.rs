@@ -203,6 +203,13 @@ fn runs_incidents_repositories_and_totals_are_shown() {
     let stats = json(&done(stage, &["stats", "--json"]));
     assert_eq!(stats["connections_by_status"]["active"], 1);
     assert!(done(stage, &["stats"]).contains("Connections total: 1"));
+    let report = json(&done(stage, &["report", "--json", "--since", "1h"]));
+    assert_eq!(report["broken"][0]["repository"], "octo/app", "{report}");
+    let told = done(stage, &["report", "--markdown"]);
+    assert!(told.contains("- `octo/app`: `"), "{told}");
+    let never = ["report", "--since", "1h", "--until", "2h"];
+    let never = stage.run(&never);
+    assert!(!never.status.success(), "{never:?}");
     let told = done(stage, &["whoami"]);
     assert!(
         told.contains("Name: ann") && told.contains("Admin: false"),
