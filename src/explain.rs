@@ -5,7 +5,7 @@
 //! them from that list, a few at a time, and few of one installation, so that one that hangs delays
 //! no others. Calls are made like all calls of a connection, with the lowest priority. Each step is
 //! stored: a kill repeats at most the reads of those that were under way, and counts a try. No
-//! notification waits for an explanation. See ADR 36.
+//! notification waits for an explanation. See ADR 37.
 
 mod asking;
 mod handle;
