@@ -22,6 +22,7 @@ mod patience;
 mod person;
 mod provider;
 mod quotas;
+mod report;
 mod resources;
 mod rules;
 mod secrets;
