@@ -32,80 +32,59 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// disk longer, and providers that retry at all do not come back sooner than that.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-type C = Code;
-type S = StatusCode;
-
-/// The status that goes with a code. 422 is what the user, or an administrator at the provider, has
-/// to correct before it is sent again; 502 what lies between this daemon and the provider.
-pub const fn status(code: Code) -> StatusCode {
-    match code {
-        C::BadJson
-        | C::UnknownField
-        | C::BadQuery
-        | C::BadCursor
-        | C::TokenInQuery
-        | C::BadRequest
-        | C::OauthState
-        | C::BadDeliveryHeader => S::BAD_REQUEST,
-        C::Unauthenticated | C::BadSignature => S::UNAUTHORIZED,
-        C::Forbidden | C::OauthDenied | C::HookNotFree | C::HookInUse => S::FORBIDDEN,
-        C::NotFound | C::NoSuchRoute | C::RepositoryNotFound | C::OwnerNotFound => S::NOT_FOUND,
-        C::MethodNotAllowed => S::METHOD_NOT_ALLOWED,
-        C::BodyTimeout => S::REQUEST_TIMEOUT,
-        C::AlreadyConnected
-        | C::UserExists
-        | C::NotNow
-        | C::UserInUse
-        | C::UserProtected
-        | C::CredentialInUse
-        | C::HookChanged
-        | C::HookDeletedRepeatedly
-        | C::TlsNotVerified
-        | C::Panics => S::CONFLICT,
-        C::TooManyRequests | C::QuotaReached => S::TOO_MANY_REQUESTS,
-        C::BodyTooLarge => S::PAYLOAD_TOO_LARGE,
-        C::OauthExpired => S::GONE,
-        C::UnsupportedMediaType | C::UnsupportedEncoding => S::UNSUPPORTED_MEDIA_TYPE,
-        C::Internal | C::Unknown => S::INTERNAL_SERVER_ERROR,
-        C::Overloaded | C::StoreUnavailable | C::Unavailable | C::RateLimited | C::CallsWaiting => {
-            S::SERVICE_UNAVAILABLE
+/// Which status goes with which codes.
+macro_rules! statuses {
+    ($($status:ident: $($code:ident)*;)*) => {
+        /// The status that goes with a code. 422 is what the user, or an administrator at the
+        /// provider, has to correct before it is sent again; 502 what lies between this daemon and
+        /// the provider.
+        pub const fn status(code: Code) -> StatusCode {
+            match code {
+                $($(Code::$code)|* => StatusCode::$status,)*
+            }
         }
-        C::InvalidField
-        | C::UnknownEvent
-        | C::UnknownProvider
-        | C::NoCredential
-        | C::CredentialRefused
-        | C::SinkUnfit
-        | C::RulesUnfit
-        | C::OauthNotConfigured
-        | C::OauthRefused
-        | C::Unauthorized
-        | C::NoAccess
-        | C::InsufficientScope
-        | C::SsoRequired
-        | C::IpNotAllowed
-        | C::TokenForbidden
-        | C::AppRestricted
-        | C::AccountSuspended
-        | C::AccountUnready
-        | C::RepositoryBlocked
-        | C::RepositoryArchived
-        | C::HookLimitReached
-        | C::TestDeliveryFailed
-        | C::Rejected => S::UNPROCESSABLE_ENTITY,
-        C::ProviderUnavailable
-        | C::ProviderTimeout
-        | C::ProviderUnreachable
-        | C::ProviderOutage
-        | C::HostNotFound
-        | C::BadCertificate
-        | C::WrongApiUrl
-        | C::BadAnswer
-        | C::NotConfigured
-        | C::CannotOpenSecret
-        | C::OauthMisconfigured
-        | C::AppRefused => S::BAD_GATEWAY,
-    }
+    };
+}
+
+statuses! {
+    BAD_REQUEST:
+        BadJson UnknownField BadQuery BadCursor TokenInQuery BadRequest OauthState
+        BadDeliveryHeader;
+    UNAUTHORIZED:
+        Unauthenticated BadSignature;
+    FORBIDDEN:
+        Forbidden OauthDenied HookNotFree HookInUse;
+    NOT_FOUND:
+        NotFound NoSuchRoute RepositoryNotFound OwnerNotFound;
+    METHOD_NOT_ALLOWED:
+        MethodNotAllowed;
+    REQUEST_TIMEOUT:
+        BodyTimeout;
+    CONFLICT:
+        AlreadyConnected UserExists NotNow UserInUse UserProtected CredentialInUse HookChanged
+        HookDeletedRepeatedly TlsNotVerified Panics;
+    TOO_MANY_REQUESTS:
+        TooManyRequests QuotaReached;
+    PAYLOAD_TOO_LARGE:
+        BodyTooLarge;
+    GONE:
+        OauthExpired;
+    UNSUPPORTED_MEDIA_TYPE:
+        UnsupportedMediaType UnsupportedEncoding;
+    INTERNAL_SERVER_ERROR:
+        Internal Unknown;
+    SERVICE_UNAVAILABLE:
+        Overloaded StoreUnavailable Unavailable RateLimited CallsWaiting;
+    UNPROCESSABLE_ENTITY:
+        InvalidField UnknownEvent UnknownProvider NoCredential CredentialRefused SinkUnfit
+        RulesUnfit TimeUnfit UserUnfit OauthNotConfigured OauthRefused Unauthorized NoAccess
+        InsufficientScope SsoRequired IpNotAllowed TokenForbidden AppRestricted AccountSuspended
+        AccountUnready RepositoryBlocked RepositoryArchived HookLimitReached TestDeliveryFailed
+        Rejected;
+    BAD_GATEWAY:
+        ProviderUnavailable ProviderTimeout ProviderUnreachable ProviderOutage HostNotFound
+        BadCertificate WrongApiUrl BadAnswer NotConfigured CannotOpenSecret OauthMisconfigured
+        AppRefused;
 }
 
 /// A problem on its way to the client.

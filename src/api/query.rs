@@ -3,7 +3,7 @@
 //! client sent is not quoted, apart from the names of parameters.
 
 use super::error::{Code, Problem};
-use super::schema::{plain, segment, text};
+use super::schema::{digit, plain, segment, text};
 use crate::domain::delivery::{EVENT_NAME_BYTES_MAX, PROVIDER_DELIVERY_ID_BYTES_MAX};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::pattern;
@@ -214,7 +214,10 @@ parameters! {
     |text| text.parse().map_err(|()| "not a cursor of this search".into()),
     text(
         "A position in this search.",
-        r"^(start|con_[0-9a-z]{26}|crd_[0-9a-z]{26}\.[1-9][0-9]{0,8}\.[0-9]{1,9})$",
+        concat!(
+            "^(start|con_[0-7]", digit!(), "{25}|crd_[0-7]", digit!(),
+            r"{25}\.[1-9][0-9]{0,8}\.[0-9]{1,9})$"
+        ),
         "start",
     );
 }
@@ -294,6 +297,9 @@ pub(super) fn whose(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::HookKey;
+    use crate::domain::repo::Host;
+    use proptest::prelude::*;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -344,6 +350,32 @@ mod tests {
             assert_eq!(problem.code(), code, "{bad}: {words}");
             assert!(words.contains(part) && !words.contains("canary"), "{words}");
         }
+    }
+
+    fn assert_reads_what_its_pattern_allows<T: DeserializeOwned + PartialSchema>() {
+        let RefOr::T(Schema::Object(schema)) = T::schema() else {
+            panic!("a schema of a text")
+        };
+        let pattern = schema.pattern.expect("a pattern");
+        let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+        let texts = proptest::string::string_regex(inner).unwrap();
+        proptest!(|(text in texts)| {
+            let is_read = serde_json::from_value::<T>(text.as_str().into()).is_ok();
+            let is_short = schema.max_length.is_none_or(|max| text.len() <= max);
+            prop_assert!(is_read || !is_short, "{pattern}: {text}");
+        });
+    }
+
+    /// A client that follows the description is understood.
+    #[test]
+    fn every_text_that_a_pattern_allows_is_read() {
+        assert_reads_what_its_pattern_allows::<ConnectionId>();
+        assert_reads_what_its_pattern_allows::<FullName>();
+        assert_reads_what_its_pattern_allows::<Host>();
+        assert_reads_what_its_pattern_allows::<HookKey>();
+        assert_reads_what_its_pattern_allows::<HookPosition>();
+        assert_reads_what_its_pattern_allows::<Position>();
+        assert_reads_what_its_pattern_allows::<RepositoryPattern>();
     }
 
     #[test]

@@ -156,8 +156,9 @@ routes! {
     Acknowledge = POST "/api/v2/incidents/{id}/acknowledge" User incidents::acknowledge [NotNow];
     Resolve = POST "/api/v2/incidents/{id}/resolve" User incidents::resolve [NotNow];
     Assign = POST "/api/v2/incidents/{id}/assign" User tended_incidents::assign
-        [InvalidField, NotNow];
-    Mute = POST "/api/v2/incidents/{id}/mute" User tended_incidents::mute [InvalidField, NotNow];
+        [UserUnfit, NotNow];
+    Mute = POST "/api/v2/incidents/{id}/mute" User tended_incidents::mute
+        [InvalidField, TimeUnfit, NotNow];
     Unmute = POST "/api/v2/incidents/{id}/unmute" User tended_incidents::unmute [NotNow];
     AddNote = POST "/api/v2/incidents/{id}/notes" User tended_incidents::note
         [InvalidField, NotNow];
@@ -179,7 +180,7 @@ routes! {
     GetNotification = GET "/api/v2/notifications/{id}" User notifications::one;
     RetryNotification = POST "/api/v2/notifications/{id}/retry" User notifications::retry [NotNow];
     GetStats = GET "/api/v2/stats" User stats::show;
-    GetReport = GET "/api/v2/report" User report::show [InvalidField];
+    GetReport = GET "/api/v2/report" User report::show [TimeUnfit];
     DownloadBackup = GET "/api/v2/admin/backup" Admin backup::download [Overloaded];
     AddUser = POST "/api/v2/users" Admin users::create [InvalidField, UserExists, QuotaReached];
     ListUsers = GET "/api/v2/users" Admin users::list;

@@ -13,6 +13,7 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
     OperationId, RunId, SinkId, TokenId, UserId,
 };
+use crate::domain::incident::care::NOTE_CHARS_MAX;
 use crate::domain::incident::timeline::EntryKind as TimelineKind;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution, Severity};
 use crate::domain::ledger::{GapCause, Loss};
@@ -60,7 +61,7 @@ macro_rules! id {
         concat!("^", $prefix, "_[0-7]", digit!(), "{25}$")
     };
 }
-pub(super) use {plain, segment};
+pub(super) use {digit, plain, segment};
 
 /// The full name of a repository, as the description has it.
 pub(super) const FULL_NAME: &str = concat!("^", segment!(), "(/", segment!(), ")+$");
@@ -131,18 +132,34 @@ texts! {
         "octo/app", 1024;
 }
 
-/// The schema of a name that a user chooses: see [`crate::domain::text::clean`].
+/// What is removed from a text, as a class of a pattern: see [`crate::domain::text::clean`].
+const HIDDEN: &str = concat!(
+    r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e",
+    r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0",
+    r"\ufff9-\ufffb\ufffe\uffff",
+    "\u{e0000}-\u{e0fff}",
+);
+
+/// The schema of a note: a text of which something is left when it is cleaned.
+pub(super) struct NoteText;
+
+impl PartialSchema for NoteText {
+    fn schema() -> RefOr<Schema> {
+        let about = "Text, of which control characters are removed; line breaks become blanks.";
+        let example = "Known: the test depends on the date.";
+        let note = text(about, &format!(r"[^\s{HIDDEN}]"), example);
+        note.max_length(Some(NOTE_CHARS_MAX)).into()
+    }
+}
+
+impl ToSchema for NoteText {}
+
+/// The schema of a name that a user chooses: it stays as it is when it is cleaned.
 pub(super) struct ShownName;
 
 impl PartialSchema for ShownName {
     fn schema() -> RefOr<Schema> {
-        let hidden = concat!(
-            r"\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e",
-            r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0",
-            r"\ufff9-\ufffb\ufffe\uffff",
-            "\u{e0000}-\u{e0fff}",
-        );
-        let pattern = format!(r"^[^\s{hidden}]([^{hidden}]*[^\s{hidden}])?$");
+        let pattern = format!(r"^[^\s{HIDDEN}]([^{HIDDEN}]*[^\s{HIDDEN}])?$");
         let name = text("Name, chosen by a user.", &pattern, "ci");
         name.max_length(Some(NAME_CHARS_MAX)).into()
     }

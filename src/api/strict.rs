@@ -3,6 +3,8 @@
 //! What serde derives reads an array as an object, too: its items stand for the fields, in their
 //! order. For a body that is a mistake, and one that may pass unseen where fields can be left out.
 //! Here it is refused, at any depth.
+//!
+//! And a number is a number: where a whole one is wanted, `54.0` is one.
 
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
@@ -98,6 +100,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
+/// The whole number that a number with a point stands for, where none beside it is read as the
+/// same.
+fn whole(value: f64) -> Option<i64> {
+    /// Below 2^52: the parser may be off by a bit.
+    const EXACT_MAX: f64 = 4e15;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is whole and within the range"
+    )]
+    let number = value as i64;
+    (value.fract() == 0.0 && value.abs() <= EXACT_MAX).then_some(number)
+}
+
 macro_rules! visit {
     ($($name:ident($type:ty);)*) => {
         $(fn $name<E: Error>(self, value: $type) -> Result<V::Value, E> {
@@ -119,11 +134,18 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Seen<V> {
         visit_i128(i128);
         visit_u64(u64);
         visit_u128(u128);
-        visit_f64(f64);
         visit_str(&str);
         visit_borrowed_str(&'de str);
         visit_string(String);
         visit_bytes(&[u8]);
+    }
+
+    /// JSON knows no difference between `54` and `54.0`; some programs write only the second.
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        match whole(value) {
+            Some(number) => self.visitor.visit_i64(number),
+            None => self.visitor.visit_f64(value),
+        }
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
@@ -231,6 +253,27 @@ mod tests {
             let error = from_slice::<Body>(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains("expected an object"), "{text}: {error}");
             assert!(serde_json::from_str::<Body>(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let of = |text: &str| from_slice::<Body>(format!(r#"{{"pair": [{text}]}}"#).as_bytes());
+        for (text, pair) in [
+            ("54.0, -7.0", (54, -7)),
+            ("5.4e1, -0.0", (54, 0)),
+            ("0.0, 4000000000000000.0", (0, 4_000_000_000_000_000)),
+        ] {
+            assert_eq!(of(text).unwrap().pair, Some(pair), "{text}");
+        }
+        for text in [
+            "1.5, 0",
+            "-1.0, 0",
+            "4294967296.0, 0",
+            "1, 4000000000000001.0",
+            "1, 1e300",
+        ] {
+            assert!(of(text).is_err(), "{text}");
         }
     }
 

@@ -23,6 +23,7 @@ mod patience;
 mod person;
 mod provider;
 mod quotas;
+mod report;
 mod resources;
 mod rules;
 mod secrets;

@@ -114,6 +114,10 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
             "incidents.branches = \"[]\"",
         ),
         ("[incidents]\nfailing_conclusions = []", "at least one"),
+        ("[incidents]\nreopen_within = \"8days\"", "at most 7days"),
+        ("[incidents]\nreopen_within = \"1500ms\"", "whole seconds"),
+        ("[incidents]\nreopen_within = \"soon\"", "reopen_within"),
+        ("[incidents]\nflapping = \"perhaps\"", "flapping"),
         (
             "[providers.github]\napi_url = \"http://api.example.org\"",
             "providers.github.api_url",

@@ -67,6 +67,10 @@ codes! {
         "Read the detail. Addresses are https and public, or allowed by the operator.";
     RulesUnfit = "rules_unfit", "The rules cannot be used as they are",
         "Read the detail: it names the rule and the field.";
+    TimeUnfit = "time_unfit", "A time does not fit with another one, or with now",
+        "Read the detail: it says between which times it must be.";
+    UserUnfit = "user_unfit", "The user may not see the object, or does not exist",
+        "Name a user who may see it.";
     MethodNotAllowed = "method_not_allowed", "The route does not support this method",
         "Use a method listed in Allow.";
     BodyTimeout = "body_timeout", "The body was not received in time", "Send it again, faster.";

@@ -191,7 +191,9 @@ impl Reporter {
             self.repaired.push(Repaired {
                 connection,
                 repository: repository.to_owned(),
-                repairs: within.iter().map(|it| it.times).sum(),
+                repairs: within
+                    .iter()
+                    .fold(0, |sum: u32, it| sum.saturating_add(it.times)),
                 last_at,
             });
         }

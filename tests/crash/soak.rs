@@ -202,8 +202,8 @@ fn check_flat(samples: &[Sample]) {
     ] {
         let (middle, end) = (most(samples, 1, of), most(samples, 3, of));
         println!("{what}: {middle} MiB in the second quarter, {end} MiB in the last");
-        // A minute is too short to be flat: its history is not yet full.
-        if samples.len() >= 60 {
+        // What recognises deliveries fills up for half an hour: flat is what comes after it.
+        if samples.len() >= 360 {
             assert!(end * 10 <= middle * 12, "{what} grows: {samples:?}");
         }
     }

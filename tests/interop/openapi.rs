@@ -10,7 +10,9 @@ use std::process::Command;
 /// Objects of every kind, so that requests about them find some; and the id of a connection to
 /// GitLab, which has other names of events.
 fn populated() -> (Stage, Daemon, String) {
-    let stage = Stage::new();
+    let mut stage = Stage::new();
+    // It tries each operation with wrong tokens, and more of them than a stranger may in a minute.
+    stage.set("HOOKHERD__LIMITS__WRONG_TOKENS_PER_MINUTE", "100000");
     let (github, gitlab) = (stage.simulator.github(), stage.simulator.gitlab());
     let token = github.add_user("ann");
     for name in ["ann/app", "ann/other"] {

@@ -53,7 +53,7 @@ fn operations(events: &Value) -> (Value, Value) {
 }
 
 /// What must be given, and what goes together.
-pub(super) fn bodies() -> [(&'static str, Value); 6] {
+pub(super) fn bodies() -> [(&'static str, Value); 7] {
     let is_null = |name: &str| json!({ "properties": { name: { "type": "null" } } });
     let both = |given: Value, other: Value| json!({ "allOf": [given, other] });
     let connect = |provider: &Value, name: &str, events: Value| {
@@ -74,11 +74,14 @@ pub(super) fn bodies() -> [(&'static str, Value); 6] {
     let installation = both(given("installation", "string"), is_null("token"));
     let incident = both(given("incident_id", "string"), is_null("run_id"));
     let run = both(given("run_id", "string"), is_null("incident_id"));
+    let for_long = both(given("for", "string"), is_null("until"));
+    let until = both(given("until", "string"), is_null("for"));
     let (select, bulk) = operations(&of_github);
     [
         ("Select", select),
         ("Bulk", bulk),
         ("RulesTest", json!({ "oneOf": [incident, run] })),
+        ("Mute", json!({ "oneOf": [for_long, until] })),
         ("NewCredential", json!({ "oneOf": [token, installation] })),
         ("Connect", json!({ "anyOf": [github, gitlab] })),
         (

@@ -1,7 +1,7 @@
 //! Reports: what broke in a time.
 
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
+use crate::api::error::{Answer, Code, Problem};
 use crate::api::me::Me;
 use crate::api::query::{Moment, Query};
 use crate::api::reply::ok;
@@ -43,10 +43,8 @@ pub(in crate::api) async fn show(me: Me, Query(asked): Query<ReportQuery>) -> An
         .since
         .map_or_else(|| until.minus(WEEK), |Moment(at)| at);
     if since >= until {
-        return Err(Problem::invalid(
-            "since",
-            "not before the end of the report",
-        ));
+        let why = "since: expected a time before the end of the report.";
+        return Err(Problem::new(Code::TimeUnfit, why));
     }
     let owned = me.owned();
     let mut reporter = Reporter::new(since, until);

@@ -2,11 +2,12 @@
 
 use super::incidents::act;
 use crate::api::dto;
-use crate::api::error::{Answer, Problem};
+use crate::api::error::{Answer, Code, Problem};
 use crate::api::extract::{Json, Path};
 use crate::api::me::Me;
 use crate::api::query::Moment;
 use crate::api::reply::ok;
+use crate::api::schema::NoteText;
 use crate::domain::id::IncidentId;
 use crate::domain::incident::care::{Act, MUTE_MAX, NOTE_CHARS_MAX, Tending};
 use crate::domain::incident::timeline::timeline;
@@ -34,7 +35,7 @@ pub(in crate::api) struct Assignment {
 pub(in crate::api) struct Mute {
     /// From now on for so long: 1 minute to 30 days.
     #[schema(
-        pattern = "^([1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h|([1-9]|[12][0-9]|30)d)$",
+        pattern = "^([1-9][0-9]{0,3}m|([1-9][0-9]?|[1-6][0-9]{2})h|([1-9]|[12][0-9]|30)d)$",
         example = "4h"
     )]
     r#for: Option<String>,
@@ -46,13 +47,8 @@ pub(in crate::api) struct Mute {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct Note {
-    /// Up to 1000 characters in one line: control characters are removed, line breaks become
-    /// blanks.
-    #[schema(
-        min_length = 1,
-        max_length = 1000,
-        example = "Known: the test depends on the date."
-    )]
+    /// Up to 1000 characters in one line.
+    #[schema(value_type = NoteText)]
     text: String,
 }
 
@@ -91,10 +87,10 @@ fn end_of(asked: &Mute, now: Timestamp) -> Result<Timestamp, Problem> {
         }
         (None, Some(Moment(until))) => {
             let is_ahead = *until > now && *until <= now.plus(MUTE_MAX);
-            let why = "expected a time within the next 30 days";
+            let why = "until: expected a time within the next 30 days.";
             is_ahead
                 .then_some(*until)
-                .ok_or_else(|| Problem::invalid("until", why))
+                .ok_or_else(|| Problem::new(Code::TimeUnfit, why))
         }
         (Some(_), Some(_)) | (None, None) => {
             Err(Problem::invalid("for", "expected one of `for` and `until`"))

@@ -1,7 +1,7 @@
 //! What people do with the caller's incidents.
 
 use super::Owned;
-use crate::api::error::Problem;
+use crate::api::error::{Code, Problem};
 use crate::domain::id::UserId;
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::Track;
@@ -26,9 +26,12 @@ impl Owned<'_> {
                 .as_ref()
                 .is_some_and(|user| user.name == name || user.id.to_string() == name)
         };
-        is_named(name)
-            .then_some(incident.owner)
-            .ok_or_else(|| Problem::invalid("user", "no user of this name may see the incident"))
+        is_named(name).then_some(incident.owner).ok_or_else(|| {
+            Problem::new(
+                Code::UserUnfit,
+                "No user of this name may see the incident.",
+            )
+        })
     }
 
     /// The track of the failures of an incident that the caller was shown.

@@ -100,15 +100,7 @@ pub fn choose(
         (true, Shown::Nothing | Shown::Resolved) => {
             Choice::drop_all(waiting, DropReason::ResolvedBefore)
         }
-        (true, Shown::Open) => match newest(&|kind| kind == NotificationKind::Resolved) {
-            Some(end) if wants.resolved => Choice::send(waiting, end),
-            Some(_) => Choice {
-                shown: Some(Shown::Resolved),
-                ..Choice::drop_all(waiting, DropReason::NotWanted)
-            },
-            // Its end is not planned yet; it makes these superfluous.
-            None => Choice::drop_all(waiting, DropReason::Superseded),
-        },
+        (true, Shown::Open) => ends(waiting, wants, now),
         (false, Shown::Nothing | Shown::Resolved) => {
             let opening = newest(&NotificationKind::opens);
             match opening.or(newest(&|kind| kind == NotificationKind::Worse)) {
@@ -117,6 +109,28 @@ pub fn choose(
             }
         }
         (false, Shown::Open) => continues(waiting, reminds),
+    }
+}
+
+/// The same for a resolved incident at a sink that shows it as open.
+fn ends(waiting: &[Notification], wants: Wants, now: Timestamp) -> Choice {
+    let Some(end) = newest(waiting, &|kind| kind == NotificationKind::Resolved) else {
+        // Its end is not planned yet; it makes these superfluous.
+        return Choice::drop_all(waiting, DropReason::Superseded);
+    };
+    if end.due_at().is_some_and(|due_at| due_at > now) {
+        // It may fail before: the sink hears that it flaps first.
+        let notice = newest(waiting, &|kind| kind == NotificationKind::Flapping);
+        let mut choice = Choice::send(waiting, notice.unwrap_or(end));
+        choice.dropped.retain(|(id, _)| *id != end.id);
+        return choice;
+    }
+    if wants.resolved {
+        return Choice::send(waiting, end);
+    }
+    Choice {
+        shown: Some(Shown::Resolved),
+        ..Choice::drop_all(waiting, DropReason::NotWanted)
     }
 }
 

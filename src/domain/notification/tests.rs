@@ -1,5 +1,7 @@
 //! Random histories of incidents, a sink that fails, and a sender that dies: what the sink hears.
 
+mod stories;
+
 use super::choose::{Choice, choose};
 use super::plan::{SETTLE, plan, wait_of_end};
 use super::{
@@ -148,7 +150,7 @@ impl World {
             self.sink.wants,
             self.reminds && self.incident.status == IncidentStatus::Open,
             &waiting,
-            NOW,
+            self.now,
         );
         if self.is_muted() {
             let muted_until = Some(MUTED_UNTIL);
@@ -398,100 +400,4 @@ proptest! {
         let ends = world.heard.iter().filter(|(_, kind)| *kind == NotificationKind::Resolved);
         prop_assert_eq!(ends.count(), 0);
     }
-}
-
-#[test]
-fn an_incident_that_is_resolved_within_the_delay_is_never_sent() {
-    let mut world = World::new(WANTS_ALL);
-    for step in [Step::Open, Step::Plan, Step::Resolve, Step::Plan] {
-        world.act(step);
-    }
-    world.settle();
-    assert_eq!(world.heard, []);
-    let states = world.notifications.iter().map(|it| &it.state);
-    let why = DropReason::ResolvedBefore;
-    assert!(
-        states
-            .clone()
-            .all(|it| *it == NotificationState::Dropped { at: NOW, why })
-    );
-    assert_eq!(states.count(), 2);
-}
-
-#[test]
-fn what_changed_during_a_mute_is_sent_after_it_if_it_still_matters() {
-    let mut world = World::new(WANTS_ALL);
-    for step in [Step::Open, Step::Mute, Step::Plan] {
-        world.act(step);
-    }
-    world.act(Step::Send(Answer::Accepted));
-    assert_eq!(world.heard, []);
-    // It is still open when the mute ends: by time, and not because a user has changed it.
-    world.incident.care.muted_until = Some(NOW);
-    world.act(Step::Send(Answer::Accepted));
-    assert_eq!(world.shows(), Some(NotificationKind::Opened));
-    // Resolved and opened again: the sink shows what is.
-    for step in [
-        Step::Mute,
-        Step::Resolve,
-        Step::Plan,
-        Step::Open,
-        Step::Plan,
-    ] {
-        world.act(step);
-        world.act(Step::Send(Answer::Accepted));
-    }
-    assert_eq!(world.heard.len(), 1);
-    world.act(Step::Resolve);
-    world.settle();
-    assert_eq!(world.shows(), Some(NotificationKind::Resolved));
-    assert_eq!(world.heard.len(), 2, "{:?}", world.heard);
-}
-
-#[test]
-fn a_sink_for_severe_incidents_hears_of_one_when_it_becomes_severe() {
-    let severe = Wants {
-        severity: Severity::Critical,
-        ..WANTS_ALL
-    };
-    let mut world = World::new(severe);
-    world.act(Step::Open);
-    world.settle();
-    assert_eq!(world.heard, []);
-    world.act(Step::Worsen);
-    world.settle();
-    assert_eq!(world.shows(), Some(NotificationKind::Worse));
-    world.act(Step::Resolve);
-    world.settle();
-    assert_eq!(world.shows(), Some(NotificationKind::Resolved));
-}
-
-#[test]
-fn a_sink_that_is_paused_hears_of_nothing_new() {
-    let mut world = World::new(WANTS_ALL);
-    world.sink.state = SinkState::Paused;
-    world.act(Step::Open);
-    world.settle();
-    assert!(world.notifications.is_empty());
-    world.sink.state = SinkState::Enabled;
-    world.act(Step::Resolve);
-    world.settle();
-    assert_eq!(world.heard, [], "it never heard of the beginning");
-}
-
-#[test]
-fn a_beginning_after_an_end_that_could_not_be_sent_is_sent() {
-    let mut world = World::new(WANTS_ALL);
-    world.act(Step::Open);
-    world.settle();
-    for step in [
-        Step::Resolve,
-        Step::Plan,
-        Step::Send(Answer::Impossible),
-        Step::Open,
-    ] {
-        world.act(step);
-    }
-    world.settle();
-    assert_eq!(world.shows(), Some(NotificationKind::Reopened));
 }

@@ -145,6 +145,15 @@ fn while_it_flaps_all_is_one_incident_until_it_is_steady() {
 }
 
 #[test]
+fn where_flapping_is_of_no_account_nothing_flaps() {
+    let mut story = Teller::under(SOON);
+    story.hourly(1, "fpfpfpfpfpf");
+    assert!(story.track.whole_trend().now.is_flapping);
+    assert!(!story.last_group().is_flapping);
+    assert_eq!(story.counts(), [1; 6]);
+}
+
+#[test]
 fn one_that_a_person_resolved_does_not_flap() {
     let mut story = Teller::under(FLAPS);
     story.hourly(1, "fpfpfpf");
