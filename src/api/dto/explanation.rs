@@ -3,9 +3,9 @@
 use super::{Incident, LastError};
 use crate::api::schema::ExplanationStateName;
 use crate::domain::explanation::{self, ExplanationState, Unread};
-use crate::domain::id::RunId;
+use crate::domain::id::{RunId, UserId};
 use crate::domain::pages::Pages;
-use crate::domain::suspects;
+use crate::domain::suspects::{self, Author};
 use crate::domain::time::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,6 +17,16 @@ pub struct ShownAs<'a> {
     pub pages: Option<Pages<'a>>,
     /// Whether excerpts of logs are shown.
     pub log_excerpts: bool,
+    /// The users whom the caller may know, as authors at the installation.
+    pub authors: &'a [Author],
+}
+
+impl ShownAs<'_> {
+    fn author(&self, account: Option<u64>) -> Option<&Author> {
+        self.authors
+            .iter()
+            .find(|author| Some(author.account) == account)
+    }
 }
 
 /// What is there of a part.
@@ -101,11 +111,16 @@ shapes! {
     }
 
     /// An author of commits since the last run that passed.
-    Suspect(suspect: &suspects::Suspect<'_>) {
+    Suspect(suspect: &suspects::Suspect<'_>, by: ShownAs<'_>) {
         /// Author, for people.
         author: Option<String> = suspect.author.map(str::to_owned),
         /// The provider's id of the author's account.
         author_id: Option<String> = suspect.author_id.map(|id| id.to_string()),
+        /// User who has this account, where you may know them: yourself. Known by the provider's id,
+        /// never by a name or an e-mail address.
+        user_id: Option<UserId> = by.author(suspect.author_id).map(|author| author.user),
+        /// Name of that user.
+        user: Option<String> = by.author(suspect.author_id).map(|author| author.name.clone()),
         /// Number of the commits.
         commits: usize = suspect.commits,
     }
@@ -198,7 +213,10 @@ impl Explanation {
                 .collect(),
             has_more_commits: passed.is_some_and(|range| range.has_more),
             commits_missing: range.and_then(missing),
-            suspects: suspects::of(commits).iter().map(Suspect::of).collect(),
+            suspects: suspects::of(commits)
+                .iter()
+                .map(|suspect| Suspect::of(suspect, by))
+                .collect(),
         }
     }
 }

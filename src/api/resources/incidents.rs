@@ -94,7 +94,12 @@ pub(in crate::api) async fn one(me: Me, Path(id): Path<IncidentId>) -> Answer {
             provider: of.provider,
             repository: name,
         });
+    let authors = match &place {
+        Some((instance, _)) => owned.authors(instance).await?,
+        None => Vec::new(),
+    };
     let by = dto::ShownAs {
+        authors: &authors,
         pages,
         log_excerpts: me.settings.log_excerpts,
     };

@@ -6,6 +6,7 @@ use crate::domain::explanation::Explanation;
 use crate::domain::id::ConnectionId;
 use crate::domain::incident::Incident;
 use crate::domain::repo::{FullName, Instance};
+use crate::domain::suspects::{self, Author};
 use crate::store::ReadError;
 
 /// An explanation, and the provider's id of the run that it is about.
@@ -24,6 +25,19 @@ impl Owned<'_> {
         let run = self.store.run(explanation.run).await?;
         let run = run.filter(|run| run.owner == self.owner);
         Ok(Some((explanation, run.map(|run| run.provider_run_id))))
+    }
+
+    /// The users whom the caller may know as authors at an installation. While objects belong to
+    /// single users, that is the caller.
+    pub(in crate::api) async fn authors(
+        &self,
+        instance: &Instance,
+    ) -> Result<Vec<Author>, ReadError> {
+        let Some(user) = self.store.user(self.owner).await? else {
+            return Ok(Vec::new());
+        };
+        let credentials = self.store.credentials(user.id).await?;
+        Ok(suspects::authors(&user, &credentials, instance))
     }
 
     /// Where a connection of the caller's is, and the name of its repository; `None` once the

@@ -4,8 +4,10 @@ use super::stage::{Stage, settings};
 use crate::api::Settings;
 use crate::domain::connection::LastError;
 use crate::domain::error_code::ErrorCode;
-use crate::domain::explanation::{Explanation, ExplanationState, Unread, samples};
+use crate::domain::explanation::{self, Explanation, ExplanationState, Unread};
+use crate::domain::tests::samples;
 use crate::domain::time::Timestamp;
+use crate::domain::user::{Account, Credential};
 use crate::store::{Change, Read};
 use serde_json::{Value, json};
 
@@ -33,7 +35,7 @@ impl Stage {
 fn an_incident_is_shown_with_its_explanation_to_its_owner_only() {
     let api = Stage::new();
     assert_eq!(api.shown(), Value::Null);
-    let shown = api.explained(samples::explanation(1, 1));
+    let shown = api.explained(explanation::samples::explanation(1, 1));
     assert_eq!(shown["state"], "explained");
     let job = &shown["failed_jobs"][0];
     assert_eq!(job["steps"], json!(["Run make test"]));
@@ -56,8 +58,28 @@ fn an_incident_is_shown_with_its_explanation_to_its_owner_only() {
     let passed = &shown["last_passed"];
     assert_eq!(passed["url"], format!("{page}/actions/runs/900001"));
     assert_eq!(shown["commits"].as_array().map(Vec::len), Some(2));
-    let ann = json!({ "author": "ann", "author_id": "4001", "commits": 2 });
-    assert_eq!(shown["suspects"], json!([ann]));
+    let mut ann = json!({
+        "author": "ann", "author_id": "4001", "user_id": null, "user": null, "commits": 2,
+    });
+    assert_eq!(shown["suspects"], json!([ann]), "a login says nothing");
+    let theirs = |owner| Credential {
+        account: Account {
+            id: 4001,
+            login: "renamed".into(),
+        },
+        ..samples::credential(4001, owner)
+    };
+    api.commit(vec![Change::PutCredential(theirs(api.foreign.user))]);
+    assert_eq!(
+        api.shown()["suspects"],
+        json!([ann]),
+        "others are not shown"
+    );
+    let owner = api.owner.user;
+    api.commit(vec![Change::PutCredential(theirs(owner))]);
+    ann["user_id"] = json!(owner.to_string());
+    ann["user"] = api.owner.show("whoami")["name"].clone();
+    assert_eq!(api.shown()["suspects"], json!([ann]));
     for who in [&api.foreign, &api.admin] {
         who.get(format!("incidents/{}", api.incident))
             .is(404, "not_found");
@@ -69,7 +91,7 @@ fn an_incident_is_shown_with_its_explanation_to_its_owner_only() {
 #[test]
 fn what_is_missing_has_its_reason_and_is_no_error() {
     let api = Stage::new();
-    let mut lacking = samples::explanation(1, 1);
+    let mut lacking = explanation::samples::explanation(1, 1);
     let explained = lacking.explained.as_mut().unwrap();
     explained.jobs.as_mut().unwrap()[0].log = Err(Unread::Gone);
     explained.commit = Err(Unread::Failed);
@@ -98,7 +120,7 @@ fn what_is_missing_has_its_reason_and_is_no_error() {
             error: error.clone(),
         },
         explained: None,
-        ..samples::explanation(1, 1)
+        ..explanation::samples::explanation(1, 1)
     };
     let shown = api.explained(failed);
     assert_eq!(
@@ -112,7 +134,7 @@ fn what_is_missing_has_its_reason_and_is_no_error() {
             error: Some(error),
         },
         explained: None,
-        ..samples::explanation(1, 1)
+        ..explanation::samples::explanation(1, 1)
     };
     let shown = api.explained(pending);
     assert_eq!(
@@ -128,7 +150,7 @@ fn excerpts_that_are_switched_off_are_not_shown_either() {
         log_excerpts: false,
         ..settings()
     });
-    let shown = api.explained(samples::explanation(1, 1));
+    let shown = api.explained(explanation::samples::explanation(1, 1));
     let job = &shown["failed_jobs"][0];
     assert_eq!(
         (&job["log"], &job["log_missing"]),
@@ -140,7 +162,7 @@ fn excerpts_that_are_switched_off_are_not_shown_either() {
 #[test]
 fn no_page_is_named_that_cannot_be_built() {
     let api = Stage::new();
-    let mut odd = samples::explanation(1, 1);
+    let mut odd = explanation::samples::explanation(1, 1);
     let explained = odd.explained.as_mut().unwrap();
     explained.commit.as_mut().unwrap().sha = "main".into();
     let shown = api.explained(odd);

@@ -72,7 +72,10 @@ fn by(value: &Value) -> String {
 }
 
 fn of_suspect(suspect: &Value) -> String {
-    format!("{} ({})", text(&suspect["author"]), suspect["commits"])
+    let user = suspect["user"].as_str();
+    let user = user.map_or_else(String::new, |user| format!(" = {}", printable(user)));
+    let author = text(&suspect["author"]);
+    format!("{author}{user} ({})", suspect["commits"])
 }
 
 fn of_commit(commit: &Value) -> String {
@@ -129,7 +132,10 @@ mod tests {
             "commit": commit(5), "commit_missing": null,
             "pull_request": null, "pull_request_missing": "not_found",
             "commits": [commit(5), commit(4)], "has_more_commits": false, "commits_missing": null,
-            "suspects": [{ "author": "ann", "author_id": "1", "commits": 2 }],
+            "suspects": [
+                { "author": "ann-dev", "author_id": "1", "user": "ann", "commits": 2 },
+                { "author": "bob", "author_id": null, "user": null, "commits": 1 },
+            ],
         });
         assert_eq!(
             layout(&value),
@@ -147,7 +153,7 @@ mod tests {
                 "  Commits since the last pass: 2",
                 "    00000000 Change\\u{1b}[2J 5 (ann)",
                 "    00000000 Change\\u{1b}[2J 4 (ann)",
-                "  Suspects: ann (2)",
+                "  Suspects: ann-dev = ann (2), bob (1)",
             ]
         );
         value["commits"] = (0..50).map(commit).collect();
