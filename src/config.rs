@@ -63,6 +63,8 @@ pub struct Config {
     pub retention: Retention,
     /// The rules for incidents.
     pub rules: Rules,
+    /// Whether incidents have the ends of the logs of failed jobs.
+    pub log_excerpts: bool,
     /// Where notifications may be sent.
     pub sinks: Sinks,
     /// The outbound proxy; `None` for direct calls.
@@ -238,6 +240,7 @@ impl Config {
             github: sections.providers.github.installations("github", written)?,
             gitlab: sections.providers.gitlab.installations("gitlab", written)?,
             rules: sections.incidents.rules()?,
+            log_excerpts: sections.incidents.log_excerpts,
             proxy: sections.network.proxy(environment)?,
             server: sections.server,
             health: sections.health,

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod domain;
+pub mod explain;
 #[cfg(test)]
 mod histories;
 pub mod ledger;

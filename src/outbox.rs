@@ -10,6 +10,7 @@
 mod announce;
 mod call;
 mod desk;
+mod explained;
 mod handle;
 mod health;
 mod heartbeat;

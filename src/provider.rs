@@ -8,6 +8,8 @@ mod client;
 mod dialect;
 pub mod egress;
 mod errors;
+mod explain;
+mod explaining;
 mod gate;
 pub mod github;
 pub mod gitlab;
@@ -21,6 +23,7 @@ mod others;
 mod ours;
 mod outbound;
 mod outside;
+mod part;
 mod payload;
 pub mod probe;
 mod providers;
@@ -34,8 +37,10 @@ mod tests;
 mod ticket;
 mod unchanged;
 mod unreached;
+mod unread;
 
 pub use access::{Access, Calling, ProviderError, Target};
+pub use explain::{Explain, FailedRun};
 pub use inbound::{
     Claim, Decode, DecodeError, HeaderLookup, Inbound, Proven, Verified, VerifyError,
 };

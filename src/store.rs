@@ -40,6 +40,7 @@ pub use write::{
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
+use crate::domain::explanation::Explanation;
 use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
@@ -362,7 +363,16 @@ pub trait Read: Send + Sync {
         after: Option<IncidentId>,
         limit: usize,
     ) -> Reading<'_, Vec<IncidentId>>;
-    /// Changes whenever an incident is added to that list, and at times when none is.
+    /// The explanation of an incident.
+    fn explanation(&self, incident: IncidentId) -> Reading<'_, Option<Explanation>>;
+    /// The incidents that are to be explained, each with when it is due, the one that is due first
+    /// first, at most `limit`, of those after this one.
+    fn incidents_unexplained(
+        &self,
+        after: Option<(Timestamp, IncidentId)>,
+        limit: usize,
+    ) -> Reading<'_, Vec<(Timestamp, IncidentId)>>;
+    /// Changes whenever an incident is added to one of these lists, and at times when none is.
     fn incident_news(&self) -> watch::Receiver<u64>;
 
     /// The canary.

@@ -27,6 +27,7 @@ mod account;
 mod command;
 mod connection;
 mod delivery;
+mod explanation;
 mod failure;
 mod gap;
 mod history;
@@ -54,6 +55,7 @@ pub use delivery::{
     Accepted, DeliveryDetail, DeliverySummary, IncidentPreview, IngressAnswer, Payload,
     ReplayPreview, RunPreview,
 };
+pub use explanation::{Explanation, IncidentDetail, ShownAs};
 pub use failure::LastError;
 pub use gap::{Gap, GapTotals, Gaps};
 pub use history::HistoryEntry;

@@ -5,6 +5,7 @@ use crate::domain::command::{CommandKind, CommandOutcome, CommandState};
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::{Outcome, Source};
 use crate::domain::error_code::ErrorCode;
+use crate::domain::explanation::{ExplanationState, Unread};
 use crate::domain::grant::RejectReason;
 use crate::domain::health::{HealthCause, HealthState, ProvenBy};
 use crate::domain::history::{EntryKind, Evidence, Reaction};
@@ -218,6 +219,7 @@ names! {
     Severity, "Severity", Severity::ALL, "Severity of an incident.";
     IncidentSource, "IncidentSource", IncidentSource::ALL, "How an incident was detected.";
     ResolutionName, "Resolution", ResolutionName::ALL, "Why an incident was resolved.";
+    Unread, "Unread", Unread::ALL, "Why a part of an explanation is missing.";
     Family, "RunFamily", Family::ALL, "The events that report a run.";
     RunStatusName, "RunStatus", RunStatusName::ALL, "State of a run.";
     Conclusion, "Conclusion", Conclusion::ALL, "Conclusion of a run.";
@@ -225,6 +227,8 @@ names! {
     RejectReason, "RejectReason", RejectReason::ALL, "Why a credential stopped working.";
     CommandKindName, "CommandKind", CommandKindName::ALL, "What is asked of a connection.";
     CommandStateName, "CommandState", CommandStateName::ALL, "State of a command.";
+    ExplanationStateName, "ExplanationState", ExplanationStateName::ALL,
+        "State of an explanation.";
     HealthState, "HealthState", HealthState::ALL, "Whether a webhook works.";
     ProvenBy, "HealthProof", ProvenBy::ALL, "What proved that a webhook works.";
     HealthCause, "HealthCause", HealthCause::ALL, "Why a webhook is not healthy.";
@@ -316,6 +320,8 @@ only_names! {
     CommandStateName = CommandState::NAMES, CommandState;
     /// The name of an [`Action`].
     ActionName = Action::NAMES, Action;
+    /// The name of an [`ExplanationState`].
+    ExplanationStateName = ExplanationState::NAMES, ExplanationState;
     /// The name of an [`OperationState`].
     OperationStateName = OperationState::NAMES, OperationState;
     /// The name of a [`NotificationState`].

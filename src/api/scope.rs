@@ -6,6 +6,7 @@
 //! way to the bare store, and being an admin opens no other user's objects.
 
 mod accounts;
+mod explained;
 mod needing;
 mod notified;
 mod recovery;

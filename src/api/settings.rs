@@ -42,6 +42,8 @@ pub struct Settings {
     pub incidents: Rules,
     /// What is resolved within this time is not sent, if no rule says otherwise.
     pub notify_delay: Duration,
+    /// Whether the ends of logs are shown.
+    pub log_excerpts: bool,
     /// What users and addresses may ask for.
     pub quotas: Quotas,
     /// How long a client may not read what it has asked for.
@@ -86,6 +88,7 @@ impl Default for Settings {
             trusted_proxies: vec![Network::LOOPBACK_V4, Network::LOOPBACK_V6],
             incidents: Rules::default(),
             notify_delay: Duration::from_secs(30),
+            log_excerpts: true,
             quotas: Quotas::default(),
             write_deadline: Duration::from_secs(10),
             stream_alive_every: Duration::from_secs(15),

@@ -8,6 +8,7 @@ mod bulk;
 mod connections;
 mod counted;
 mod counting;
+mod explained;
 mod filters;
 mod follow;
 mod greedy;

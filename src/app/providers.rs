@@ -90,6 +90,7 @@ fn add(
         let grants = OauthClient::new(kind, web_url, http, id, secret).map_err(failed)?;
         providers.add_grants(instance.clone(), Arc::new(grants));
     }
+    providers.add_web(instance.clone(), installation.web_url.as_str());
     providers.add_instance(instance, client);
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::domain::ledger::Loss;
 use crate::domain::operation::{Action, ItemOutcome};
 use crate::domain::repo::ProviderKind;
 use crate::domain::sink::SinkKind;
+use crate::explain;
 use crate::outbox::OUTCOMES;
 use crate::provider::call::OPERATIONS;
 use crate::telemetry::metric;
@@ -61,6 +62,9 @@ pub(super) fn begin() {
             let labels = [("sink", sink), ("outcome", outcome)];
             counter!(metric::NOTIFICATIONS, &labels).absolute(0);
         }
+    }
+    for outcome in explain::OUTCOMES {
+        counter!(metric::EXPLANATIONS, "outcome" => outcome).absolute(0);
     }
     for state in ["queued", "running", "cancelled"] {
         gauge!(metric::OPERATIONS, "state" => state).set(0.0);

@@ -15,6 +15,7 @@ use crate::credentials::Ports;
 use crate::domain::backoff::Backoff;
 use crate::domain::id::Entropy;
 use crate::domain::time::Clock;
+use crate::explain::{self, Explainer};
 use crate::ledger::{self, Reconciler};
 use crate::notify::{self, Outbound, Sinks};
 use crate::outbox::{self, Notifier, Tools};
@@ -35,6 +36,7 @@ pub struct App {
     actors: Actors,
     reconciler: Reconciler,
     notifier: Notifier,
+    explainer: Explainer,
     servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
@@ -87,6 +89,7 @@ impl App {
         let notifier = notifier(&config, &actors.tools().0)?;
         notifier.reseal().await?;
         notifier.start();
+        let explainer = Explainer::start(actors.tools(), explaining(&config));
         let metrics = config.server.metrics_listen.is_none();
         let with = Collaborators {
             store: store_dyn,
@@ -104,17 +107,17 @@ impl App {
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
         let address = doors.address();
         let servers = doors.serve(&shared, render(&recorder)).await?;
-        let data_dir = config.server.data_dir.clone();
-        let counting = Counting::start(Arc::clone(&store), data_dir, steady, recorder);
-        let counting = counting.map_err(StartError::Thread)?;
+        let (of, data_dir) = (Arc::clone(&store), config.server.data_dir);
+        let counting = Counting::start(of, data_dir, steady, recorder);
         Ok(Self {
+            counting: counting.map_err(StartError::Thread)?,
             store,
             actors,
             reconciler,
             notifier,
+            explainer,
             servers,
             address,
-            counting,
         })
     }
 
@@ -140,6 +143,7 @@ impl App {
             server.stop().await;
         }
         self.notifier.stop();
+        self.explainer.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.counting.stop();
@@ -211,6 +215,12 @@ fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     Ok(Notifier::new(tools, settings))
 }
 
+const fn explaining(config: &Config) -> explain::Settings {
+    explain::Settings {
+        log_excerpts: config.log_excerpts,
+    }
+}
+
 fn ledger_settings(config: &Config) -> ledger::Settings {
     let health = &config.health;
     ledger::Settings {
@@ -236,6 +246,7 @@ fn api_settings(config: &Config) -> api::Settings {
         write_deadline: config.limits.write_deadline,
         incidents: config.rules.clone(),
         notify_delay: config.sinks.delay,
+        log_excerpts: config.log_excerpts,
         quotas: quotas(&config.limits),
         answer_bytes_max: config.limits.answer_bytes,
         ..api::Settings::default()

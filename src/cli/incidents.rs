@@ -128,7 +128,7 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     };
     match &args.action {
         Some(Action::Show { id }) => {
-            printer.record(&client.get(&route(&["incidents", id])?)?);
+            printer.incident(&client.get(&route(&["incidents", id])?)?);
             Ok(())
         }
         Some(Action::Acknowledge { id }) => act(id, "acknowledge", "acknowledged", None),

@@ -4,6 +4,7 @@
 //! terminal first. A terminal gets tables of its own width, relative times and colours; anything
 //! else gets whole lines, times in RFC 3339 and no colour, so that `grep` and `awk` see everything.
 
+mod explained;
 mod record;
 mod table;
 mod text;
@@ -169,6 +170,21 @@ impl Printer {
         }
         for row in record::layout(answer, self.now()) {
             line(&row);
+        }
+    }
+
+    /// An incident as JSON, or its fields, one a line, and below what the provider says about it.
+    pub(super) fn incident(self, answer: &Value) {
+        let mut rest = answer.clone();
+        let explanation = rest.as_object_mut().and_then(|it| it.remove("explanation"));
+        match explanation.filter(|_| !self.json) {
+            Some(explanation) => {
+                self.record(&rest);
+                for row in explained::layout(&explanation) {
+                    line(&row);
+                }
+            }
+            None => self.record(answer),
         }
     }
 

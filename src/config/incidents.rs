@@ -13,6 +13,7 @@ pub(super) struct Incidents {
     failing_conclusions: Vec<String>,
     branches: Vec<String>,
     ignored_branches: Vec<String>,
+    pub(super) log_excerpts: bool,
     #[serde(deserialize_with = "duration")]
     reopen_within: Duration,
     flapping: bool,

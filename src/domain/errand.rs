@@ -15,6 +15,8 @@ named! {
         Recovery = "recovery",
         /// Routine: checks, pings, renewals in advance.
         Check = "check",
+        /// What explains a failure is read.
+        Explain = "explain",
     }
 }
 
@@ -42,11 +44,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_comes_before_repair_recovery_and_checks() {
+    fn a_person_comes_before_repair_recovery_checks_and_explanations() {
         assert!(Priority::ALL.is_sorted());
         assert_eq!(
             Priority::ALL.map(Priority::as_str),
-            ["person", "repair", "recovery", "check"]
+            ["person", "repair", "recovery", "check", "explain"]
         );
     }
 }

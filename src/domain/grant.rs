@@ -21,6 +21,17 @@ pub enum Grant {
     },
 }
 
+impl Grant {
+    /// Whether it shows that the account is the user's: who has a token of an account acts as it.
+    /// An App is installed by an administrator of the account.
+    pub const fn shows_the_account(&self) -> bool {
+        match self {
+            Self::Token { .. } | Self::Oauth(_) => true,
+            Self::App { .. } => false,
+        }
+    }
+}
+
 /// An OAuth grant. Refresh tokens are used once: each refresh replaces both tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OauthGrant {

@@ -24,6 +24,10 @@ pub const HOOK_SECRET_SEALED: &str =
     "The hook secret cannot be decrypted with the configured master keys.";
 /// What should be a pattern of URLs is none.
 pub const NOT_A_PATTERN: &str = "Expected a URL, or a pattern of URLs with * and ?.";
+/// An explanation whose tries were all interrupted.
+pub const EXPLANATION_CUT_OFF: &str = "Each try to read what the provider says was interrupted.";
+/// The run of an incident is not stored any more.
+pub const RUN_FORGOTTEN: &str = "The run is no longer stored.";
 /// The connection's provider is no longer configured.
 pub const PROVIDER_NOT_CONFIGURED: &str = "This provider is no longer configured.";
 /// The request needs a provider, or an app, that is not configured.

@@ -199,7 +199,7 @@ pub(super) fn request_again(all: &[Lasting], expires_at: Timestamp) -> Option<Re
         } else {
             NotificationKind::Opened
         };
-        let card = Card::about(kind, &it.incident);
+        let card = Card::about(kind, &it.incident, it.explained.as_ref());
         let alert = match Alert::read(it.shown_as.as_ref()) {
             Some(alert) => alert,
             // It may not be there at all: its answer was lost.

@@ -3,17 +3,22 @@
 //! Each text has a limit, and no control, invisible or direction-changing characters. Nothing is
 //! escaped here: what acts in a text differs between the sinks, and each escapes for itself.
 
+mod bounded;
+mod explained;
+
+pub(super) use bounded::bounded;
+
 use super::deliver::Message;
+use crate::domain::explanation::{Explained, ExplainedCommit};
 use crate::domain::incident::{CiFailure, Incident, Resolution, Severity};
 use crate::domain::notification::NotificationKind;
 use crate::domain::repo::FullName;
 use crate::domain::run::FailedJob;
 use crate::domain::text::clean;
+use bounded::FACT_BYTES_MAX;
 
 /// Longest title, in bytes.
 pub(super) const TITLE_BYTES_MAX: usize = 200;
-/// Longest text of one fact, in bytes.
-const FACT_BYTES_MAX: usize = 160;
 /// Longest name of a person or a workflow, in bytes.
 const NAME_BYTES_MAX: usize = 100;
 /// Jobs that are named.
@@ -52,17 +57,22 @@ pub(super) struct Card {
 impl Card {
     /// The card of a message.
     pub fn of(message: &Message) -> Self {
-        Self::about(message.kind, &message.incident)
+        let explained = message.explained.as_ref();
+        Self::about(message.kind, &message.incident, explained)
     }
 
-    /// The card of a message of this kind about an incident.
-    pub fn about(kind: NotificationKind, incident: &Incident) -> Self {
+    /// The card of a message of this kind about an incident, with what the provider says about it.
+    pub fn about(
+        kind: NotificationKind,
+        incident: &Incident,
+        explained: Option<&Explained>,
+    ) -> Self {
         let title = bounded(&incident.title, TITLE_BYTES_MAX);
         Self {
             kind,
             severity: incident.severity,
             title: title.unwrap_or_else(|| "Incident".to_owned()),
-            facts: facts(kind, incident),
+            facts: facts(kind, incident, explained),
             link: incident.ci.as_ref().and_then(link),
         }
     }
@@ -94,7 +104,7 @@ impl Card {
     }
 }
 
-fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
+fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explained>) -> Vec<Fact> {
     let ci = incident.ci.as_ref();
     let of_ci = |text: fn(&CiFailure) -> Option<String>| ci.and_then(text);
     let is_resolved = kind == NotificationKind::Resolved;
@@ -103,6 +113,7 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
     let is_flapping = kind == NotificationKind::Flapping;
     let flapping = is_flapping.then_some("it fails and passes in turn; more when that ends");
     let repository = incident.repository.as_ref().map(FullName::as_str);
+    let tested = explained.and_then(|explained| explained.commit.as_ref().ok());
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
         ("Resolution", resolution.map(str::to_owned)),
@@ -119,12 +130,16 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
             "Branch",
             of_ci(|ci| bounded(ci.branch.as_deref()?, FACT_BYTES_MAX)),
         ),
-        ("Commit", of_ci(commit)),
-        (
-            "Author",
-            of_ci(|ci| bounded(ci.author.as_deref()?, NAME_BYTES_MAX)),
-        ),
+        ("Commit", ci.and_then(|ci| commit(ci, tested))),
+        ("Author", ci.and_then(|ci| author(ci, tested))),
         ("Failed jobs", of_ci(|ci| jobs(&ci.failed_jobs))),
+        ("Failed step", explained.and_then(explained::steps)),
+        (
+            "Since last pass",
+            explained
+                .filter(|_| !is_resolved)
+                .and_then(explained::since),
+        ),
         ("Occurrences", Some(incident.occurrences.to_string())),
     ];
     let some = |(label, value): (&'static str, Option<String>)| {
@@ -134,16 +149,24 @@ fn facts(kind: NotificationKind, incident: &Incident) -> Vec<Fact> {
     lines.into_iter().filter_map(some).collect()
 }
 
-/// The short id and the first line.
-fn commit(ci: &CiFailure) -> Option<String> {
+/// The short id and the first line. `tested` is what the provider says about it.
+fn commit(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
     let sha = clean(&ci.commit_sha, SHA_BYTES_MAX);
-    let line = ci.commit_message.as_deref();
+    let title = tested.map(|commit| commit.title.as_str());
+    let title = title.filter(|title| !title.is_empty());
+    let line = title.or(ci.commit_message.as_deref());
     let line = line.and_then(|text| text.trim_start().lines().next());
     let line = line.and_then(|line| bounded(line, FACT_BYTES_MAX));
     match (sha, line) {
         (Some(sha), Some(line)) => Some(format!("{sha} {line}")),
         (sha, line) => sha.or(line),
     }
+}
+
+/// The author of the commit, else who started the run.
+fn author(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
+    let author = tested.and_then(|commit| commit.author.as_deref());
+    bounded(author.or(ci.author.as_deref())?, NAME_BYTES_MAX)
 }
 
 fn jobs(failed: &[FailedJob]) -> Option<String> {
@@ -175,18 +198,6 @@ const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
         Resolution::Joined => "an earlier incident has its failures",
         Resolution::Mirrored => "another incident shows the same failure",
     }
-}
-
-/// A text without hidden characters and with an ellipsis where it is cut.
-pub(super) fn bounded(text: &str, bytes_max: usize) -> Option<String> {
-    const ELLIPSIS: &str = "\u{2026}";
-    // One more byte is enough to see that something is left; a character has at most four.
-    let whole = clean(text, bytes_max + 4)?;
-    if whole.len() <= bytes_max {
-        return Some(whole);
-    }
-    let cut = clean(&whole, bytes_max - ELLIPSIS.len())?;
-    Some(cut + ELLIPSIS)
 }
 
 /// The page of the run, as it is stored, if it can stand in any mark-up as it is.
@@ -222,6 +233,8 @@ mod tests {
                 "Commit: 0123abcd Add the cache",
                 "Author: ann",
                 "Failed jobs: test (linux), lint",
+                "Failed step: test (linux): Run make test",
+                "Since last pass: 2 commits by ann",
                 "Occurrences: 2",
             ]
         );

@@ -1,5 +1,6 @@
 //! The interface of sinks: a message in, what became of it out.
 
+use crate::domain::explanation::Explained;
 use crate::domain::id::{Entropy, NotificationId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::NotificationKind;
@@ -35,6 +36,8 @@ pub struct Message {
     pub kind: NotificationKind,
     /// The incident as it is now.
     pub incident: Incident,
+    /// What the provider says about its last failed run, once that was read.
+    pub explained: Option<Explained>,
     /// The number of the episode of that incident, from 1.
     pub episode: u32,
     /// When this try is made.
@@ -50,6 +53,8 @@ pub struct Message {
 pub struct Lasting {
     /// The incident as it is now.
     pub incident: Incident,
+    /// What the provider says about its last failed run, once that was read.
+    pub explained: Option<Explained>,
     /// Whether the sink was notified of its end.
     pub is_resolved: bool,
     /// The message at the sink that shows it, as [`Receipt::Accepted`] named it.

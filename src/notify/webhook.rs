@@ -8,6 +8,7 @@ use super::outbound::{Outbound, Request};
 use super::signature::{self, SigningSecret};
 use super::stored::{Stored, entered, sealed, unfit};
 use super::verdict::{Said, sent};
+use crate::domain::explanation::Explained;
 use crate::domain::id::Entropy;
 use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::repo::FullName;
@@ -48,6 +49,7 @@ fn body(message: &Message) -> Vec<u8> {
             "notification_id": message.id.to_string(),
             "episode": message.episode,
             "incident": incident(&message.incident),
+            "explanation": message.explained.as_ref().map(explanation),
         },
     });
     serde_json::to_vec(&body).expect("a tree of JSON is JSON")
@@ -86,6 +88,28 @@ fn incident(incident: &Incident) -> serde_json::Value {
     })
 }
 
+/// What the provider says about the failure: names and numbers, no part of a log.
+fn explanation(explained: &Explained) -> serde_json::Value {
+    let jobs = explained.jobs.as_deref().unwrap_or_default();
+    let jobs = jobs.iter().take(EXPLAINED_JOBS_MAX);
+    let jobs = jobs.map(|job| json!({ "name": job.name, "steps": job.steps }));
+    let commit = explained.commit.as_ref().ok();
+    let request = explained.request.as_ref().ok();
+    let range = explained.range.as_ref().ok();
+    json!({
+        "failed_jobs": jobs.collect::<Vec<_>>(),
+        "commit_title": commit.map(|commit| &commit.title),
+        "commit_author": commit.and_then(|commit| commit.author.as_ref()),
+        "commit_author_id": commit.and_then(|commit| commit.author_id).map(|id| id.to_string()),
+        "pull_request": request.map(|request| request.number),
+        "last_passed_commit": range.map(|range| &range.base),
+        "commits_since": range.map(|range| range.commits.len()),
+        "has_more_commits": range.is_some_and(|range| range.has_more),
+    })
+}
+
+/// Failed jobs whose steps are named.
+const EXPLAINED_JOBS_MAX: usize = 5;
 /// Jobs that are named: the whole stays below the 20 KB that Standard Webhooks recommends.
 const JOBS_MAX: usize = 20;
 
@@ -129,6 +153,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::explanation::samples::explained;
     use crate::domain::id::{ConnectionId, IncidentId, NotificationId};
     use crate::domain::notification::NotificationKind;
     use crate::domain::run::FailedJob;
@@ -150,10 +175,18 @@ mod tests {
         ci.failed_jobs = (0..500).map(job).collect();
         ci.commit_message = Some("m".repeat(1000));
         incident.ci = Some(ci);
+        let mut explained = explained();
+        if let Ok(jobs) = &mut explained.jobs {
+            jobs[0].name = "j".repeat(10_000);
+            jobs[0].steps = vec!["s".repeat(10_000); 100];
+            *jobs = vec![jobs[0].clone(); 100];
+        }
+        let explained = explained.bounded();
         let message = Message {
             id: NotificationId::from_u128(5),
             kind: NotificationKind::Opened,
             incident,
+            explained: Some(explained),
             episode: 1,
             at: Timestamp(0),
             expires_at: Timestamp(0),
@@ -163,6 +196,11 @@ mod tests {
         assert!(body.len() < 20_000, "{}", body.len());
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(json["type"], "incident.opened");
+        let explanation = &json["data"]["explanation"];
+        assert_eq!(explanation["failed_jobs"].as_array().map(Vec::len), Some(5));
+        assert_eq!(explanation["commits_since"], 2);
+        let text = explanation.to_string();
+        assert!(!text.contains("Error 1"), "no part of a log: {text}");
         assert_eq!(json["timestamp"], "1970-01-01T00:00:00.000Z");
     }
 }

@@ -282,6 +282,7 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
         id: NotificationId::generate(tools.clock.now_for_id(), &*tools.entropy),
         kind: NotificationKind::Opened,
         incident: sample(room, sink.owner),
+        explained: None,
         episode: 1,
         at,
         expires_at: room.expiry(at),

@@ -8,6 +8,7 @@
 //! after an end. Therefore an end is sent again for a while, too.
 
 use super::call::{Call, call, judged, store_answer};
+use super::explained::explained;
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
@@ -187,8 +188,10 @@ async fn lasting(room: &Room, sink: &Sink, id: IncidentId) -> Result<Option<Last
     let shown_as = thread.message_at(sink.address).map(str::to_owned);
     let waiting = store.notifications_waiting(id, sink.id).await?;
     let is_unsure = waiting.iter().any(Notification::is_unsure);
+    let explained = explained(room, &incident).await;
     Ok((!is_unsure).then_some(Lasting {
         incident,
+        explained,
         is_resolved,
         shown_as,
     }))

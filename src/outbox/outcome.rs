@@ -1,6 +1,7 @@
 //! One try to send a notification, and what came of it.
 
 use super::call::{Call, call, judged, store_answer};
+use super::explained::explained;
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
@@ -89,6 +90,7 @@ pub(super) async fn send(
     let message = Message {
         id: this.notification.id,
         kind: this.notification.kind,
+        explained: explained(room, &this.incident).await,
         incident: this.incident.clone(),
         episode: this.episode,
         at: now,

@@ -18,7 +18,7 @@ const TRIES_MAX: u32 = 3;
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The operations, by their names in metrics.
-pub const OPERATIONS: [&str; 23] = [
+pub const OPERATIONS: [&str; 24] = [
     "ensure",
     "check",
     "repair",
@@ -32,6 +32,7 @@ pub const OPERATIONS: [&str; 23] = [
     "latest_runs",
     "read_runs",
     "run",
+    "explain",
     "repository",
     "owner",
     "repositories",

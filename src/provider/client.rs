@@ -3,6 +3,7 @@
 use super::budget::Pace;
 use super::call::Caller;
 use super::dialect::Asked;
+use super::explain::{Explain, FailedRun};
 use super::http::{Http, HttpConfig, HttpError, NoAnswer};
 use super::logs::{Found, ListedRun, LogRead, Logs, Redelivered, RunsPage, RunsRead};
 use super::operations::Operations;
@@ -11,9 +12,10 @@ use super::outbound::{
     Repaired, TakenAway, Target,
 };
 use super::session::Session;
-use super::{errors, others, ours, reading};
+use super::{errors, explaining, others, ours, reading};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
+use crate::domain::explanation::Explained;
 use crate::domain::id::HookId;
 use crate::domain::pace::CallLimits;
 use crate::domain::repo::{Instance, Repository};
@@ -126,6 +128,10 @@ impl<D: Operations> Logs for Client<D> {
         listed: &'a [ListedRun], since: Option<Timestamp>
     ) -> RunsRead);
     shared!(reading::run(run: u64) -> Vec<Found>);
+}
+
+impl<D: Operations> Explain for Client<D> {
+    shared!(explaining::explain(run: &'a FailedRun) -> Explained);
 }
 
 impl<D: Operations> Hooks for Client<D> {

@@ -9,6 +9,7 @@ mod decode;
 mod denials;
 mod dialect;
 mod errors;
+mod explain;
 mod hooks;
 mod jwt;
 mod log;

@@ -7,6 +7,7 @@ mod client;
 mod decode;
 mod dialect;
 mod errors;
+mod explain;
 mod hooks;
 mod log;
 mod operations;

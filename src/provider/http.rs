@@ -2,6 +2,8 @@
 //! conditional reads. Independent of dialects: the provider's own `errors.rs` decides what a status
 //! means.
 
+mod tail;
+
 use super::budget::{Budget, Pace, TokenKey};
 use super::cache::{Cache, Kept};
 use super::egress::Egress;
@@ -15,6 +17,7 @@ use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use std::sync::Arc;
 use std::time::Duration;
+pub(super) use tail::{Tail, Tailed};
 
 /// Longest answer read: a page of 100 repositories is about 600 KiB.
 const ANSWER_BYTES_MAX: usize = 8 << 20;

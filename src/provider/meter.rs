@@ -41,6 +41,7 @@ pub(super) const fn share(most: u64, priority: Priority) -> u64 {
         Priority::Repair => 90,
         Priority::Recovery => 70,
         Priority::Check => 50,
+        Priority::Explain => 30,
     };
     let share = part(most, percent);
     if share == 0 { 1 } else { share }

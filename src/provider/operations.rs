@@ -1,11 +1,14 @@
 //! Operations that differ between providers and make their own requests.
 
 use super::dialect::Dialect;
+use super::explain::{FailedRun, FoundRequest};
 use super::http::Answer;
 use super::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use super::outbound::{Identity, Pinged, ProviderError, Target};
 use super::session::Session;
 use crate::domain::delivery::Payload;
+use crate::domain::excerpt::LogForm;
+use crate::domain::explanation::{ExplainedCommit, ExplainedJob, Part};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
@@ -100,4 +103,47 @@ pub(super) trait Operations: Dialect {
         repository: &Repository,
         run: u64,
     ) -> impl Future<Output = Outcome<Vec<Found>>> + Send;
+
+    /// The form of the logs of jobs.
+    const LOG_FORM: LogForm;
+
+    /// The path of the log of a job.
+    fn log_path(repository: &Repository, job: u64) -> String;
+
+    /// The jobs of a run that failed, without their logs.
+    fn explain_jobs(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        run: &FailedRun,
+    ) -> impl Future<Output = Outcome<Part<Vec<ExplainedJob>>>> + Send;
+
+    /// The last run before one, of its workflow and branch, that passed: its id and its commit.
+    fn last_passed(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        run: &FailedRun,
+        branch: &str,
+    ) -> impl Future<Output = Outcome<Part<Option<(u64, String)>>>> + Send;
+
+    /// The commits after one up to another, the latest first, and whether there are more.
+    fn commits_since(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        base: &str,
+        head: &str,
+    ) -> impl Future<Output = Outcome<Part<(Vec<ExplainedCommit>, bool)>>> + Send;
+
+    /// A commit.
+    fn commit(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        sha: &str,
+    ) -> impl Future<Output = Outcome<Part<ExplainedCommit>>> + Send;
+
+    /// The pull or merge requests that have a commit.
+    fn requests_of(
+        s: &mut Session<'_, Self>,
+        repository: &Repository,
+        sha: &str,
+    ) -> impl Future<Output = Outcome<Part<Vec<FoundRequest>>>> + Send;
 }

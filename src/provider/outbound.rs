@@ -1,6 +1,7 @@
 //! Outbound calls: about the hooks and the repositories of an installation.
 
 pub use super::access::{Access, Calling, ProviderError, Target};
+use super::explain::Explain;
 use super::logs::Logs;
 use crate::domain::connection::Seen;
 use crate::domain::id::HookId;
@@ -161,7 +162,7 @@ pub struct Identity {
 ///
 /// Every call has a time limit, respects the provider's rate limits per token, and retries only
 /// what is idempotent, and only briefly: the caller handles lasting failures.
-pub trait Hooks: Logs {
+pub trait Hooks: Logs + Explain {
     /// Ensures that exactly one hook of ours exists with these settings. Finds it on all pages, by
     /// the `known` id at any URL, else by the mark in its URL, or creates it; writes all settings
     /// (the secret cannot be read back); deletes surplus ones with our mark. Creates none while the

@@ -14,6 +14,7 @@ pub struct Providers {
     hooks: BTreeMap<Instance, Arc<dyn Hooks>>,
     grants: BTreeMap<Instance, Arc<dyn Grants>>,
     apps: BTreeMap<Instance, Arc<dyn Apps>>,
+    web: BTreeMap<Instance, String>,
 }
 
 impl Providers {
@@ -25,6 +26,18 @@ impl Providers {
     /// Adds an installation.
     pub fn add_instance(&mut self, instance: Instance, hooks: Arc<dyn Hooks>) {
         self.hooks.insert(instance, hooks);
+    }
+
+    /// Adds the base of an installation's web pages.
+    pub fn add_web(&mut self, instance: Instance, base: &str) {
+        let base = base.trim_end_matches('/').to_owned();
+        self.web.insert(instance, base);
+    }
+
+    /// The base of an installation's web pages, without a slash at its end; `None` when it is not
+    /// configured.
+    pub fn web(&self, instance: &Instance) -> Option<&str> {
+        self.web.get(instance).map(String::as_str)
     }
 
     /// Adds the sign-in of an installation.

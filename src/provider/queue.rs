@@ -57,13 +57,14 @@ struct Class {
     lines: VecDeque<Line>,
 }
 
-/// The cost of one call of a priority: shares are 64 : 16 : 4 : 1.
+/// The cost of one call of a priority: shares are 128 : 32 : 8 : 2 : 1.
 const fn stride(priority: Priority) -> u64 {
     match priority {
         Priority::Person => 1,
         Priority::Repair => 4,
         Priority::Recovery => 16,
         Priority::Check => 64,
+        Priority::Explain => 128,
     }
 }
 

@@ -5,8 +5,10 @@ use super::budget::TokenKey;
 use super::call::Caller;
 use super::dialect::{Asked, Dialect};
 use super::errors;
-use super::http::{Answer, NoAnswer, Request};
+use super::http::{Answer, NoAnswer, Request, Tail, Tailed};
 use super::outbound::{Access, ProviderError};
+use super::unread::unread;
+use crate::domain::explanation::Part;
 use crate::domain::secret::ProviderToken;
 use crate::domain::time::{Clock, Timestamp};
 use reqwest::{Method, StatusCode, Url};
@@ -152,9 +154,43 @@ impl<'a, D: Dialect> Session<'a, D> {
         let place = caller.http.place();
         let answer =
             outcome.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, acted))?;
+        self.note_limit(&url, &answer)?;
+        errors::of_any(D::NAMING, &answer, acted).map_or(Ok(answer), Err)
+    }
+
+    /// The end of a text, such as a log, or why it is not given.
+    pub(super) async fn tail(&mut self, url: Url) -> Result<Part<Tail>, ProviderError> {
+        let request = Request {
+            method: Method::GET,
+            url: url.clone(),
+            token: &self.access.token,
+            key: self.key,
+            errand: self.access.errand,
+            is_probe: self.access.is_probe,
+            body: None,
+            unless: None,
+        };
+        let http = &self.caller.http;
+        let tailed = http.tail(&request).await;
+        let place = http.place();
+        let tailed = tailed.map_err(|none| errors::of_no_answer(D::NAMING, &place, none, false))?;
+        match tailed {
+            Tailed::Text(tail) => Ok(tail),
+            Tailed::Other(answer) => {
+                self.note_limit(&url, &answer)?;
+                let refused = answer.status == StatusCode::UNAUTHORIZED;
+                let error = errors::of_any(D::NAMING, &answer, false).filter(|_| refused);
+                error.map_or(Ok(Err(unread(answer.status.as_u16()))), Err)
+            }
+        }
+    }
+
+    /// Takes note of what an answer says of the provider's limits. An error when one is reached.
+    fn note_limit(&self, url: &Url, answer: &Answer) -> Result<(), ProviderError> {
+        let caller = self.caller;
         let budget = &caller.http.budget;
         let now = self.clock.now();
-        match D::limit(&url, &answer, now) {
+        match D::limit(url, answer, now) {
             Some(hold) => {
                 let hold = budget.hold(self.key, hold);
                 let mut error = errors::rate_limited(D::NAMING.name, hold);
@@ -165,13 +201,13 @@ impl<'a, D: Dialect> Session<'a, D> {
             // address.
             None if answer.status == StatusCode::UNAUTHORIZED => {}
             None => {
-                if let Some(left) = D::remaining(&answer, now) {
+                if let Some(left) = D::remaining(answer, now) {
                     budget.note_remaining(self.key, left);
                     caller.quota.note(self.key.number(), left);
                 }
             }
         }
-        errors::of_any(D::NAMING, &answer, acted).map_or(Ok(answer), Err)
+        Ok(())
     }
 
     /// Reads a list, page by page as long as the provider has more. All of it or an error: nothing

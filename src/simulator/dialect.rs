@@ -29,5 +29,8 @@ pub(super) async fn handle(
     if path.starts_with("/login/") {
         return github::oauth::handle(&shared, &request, &body).await;
     }
+    if path.starts_with(github::code::STORAGE) {
+        return github::code::storage(&shared, &request);
+    }
     github::handle(&shared, &request, &body).await
 }

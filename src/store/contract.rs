@@ -6,6 +6,7 @@
 
 pub(in crate::store) mod tests {
     pub(in crate::store) mod asked;
+    pub(in crate::store) mod explanations;
     pub(in crate::store) mod guards;
     pub(in crate::store) mod history;
     pub(in crate::store) mod ledgers;
@@ -81,6 +82,9 @@ macro_rules! contract {
             ledgers::the_last_uptime_is_kept
             ledgers::a_history_is_replaced_and_goes_with_its_connection
             ledgers::a_takeover_is_replaced_and_goes_with_its_connection
+            explanations::an_incident_about_ci_is_listed_until_it_is_explained_in_each_episode
+            explanations::incidents_are_listed_by_when_they_are_due
+            explanations::an_explanation_goes_with_its_incident_and_with_its_connection
             notifications::an_incident_is_listed_while_it_stands_otherwise_than_announced
             notifications::notifications_are_found_by_owner_state_incident_and_sink
             notifications::sinks_are_found_by_owner_and_are_written_by_who_knows_them

@@ -9,6 +9,7 @@ mod apply;
 mod commands;
 mod connections;
 mod counts;
+mod explanations;
 mod guard;
 mod history;
 mod incidents;
@@ -40,7 +41,7 @@ use tokio::sync::watch;
 /// The form of keys and values: a change that writes other keys or values adds one. A view of
 /// another form is rebuilt, and the entries of an older snapshot are taken in by their records (see
 /// [`Index::restore`]).
-pub(super) const FORMAT: u32 = 10;
+pub(super) const FORMAT: u32 = 11;
 
 /// A write: a key and its new value, or none to delete it.
 pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);

@@ -7,6 +7,7 @@
 mod ci;
 mod codec;
 mod command;
+mod explanation;
 #[cfg(test)]
 mod golden;
 mod history;

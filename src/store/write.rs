@@ -3,6 +3,7 @@
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, Payload};
+use crate::domain::explanation::Explanation;
 use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, IncidentId, OperationId,
@@ -52,9 +53,9 @@ pub enum Change {
     DeleteCredential(CredentialId),
     /// Adds or replaces a connection.
     PutConnection(Box<Connection>),
-    /// Forgets a connection with its history, its takeover, its ledger and its gaps and, in time,
-    /// everything that hangs on it. Its replay guards, deliveries, runs and incidents are kept
-    /// until retention takes them.
+    /// Forgets a connection with its history, its takeover, its ledger, its gaps and the
+    /// explanations of its incidents and, in time, everything that hangs on it. Its replay guards,
+    /// deliveries, runs and incidents are kept until retention takes them.
     DeleteConnection(ConnectionId),
     /// Adds a delivery with its payload, and the replay guards for its id and its body.
     InsertDelivery(Box<Delivery>, Payload),
@@ -79,7 +80,7 @@ pub enum Change {
     /// Adds or replaces an incident. If it stands otherwise than it was last announced, it is
     /// listed as such.
     PutIncident(Box<Incident>),
-    /// Forgets an incident, with what was announced of it.
+    /// Forgets an incident, with its explanation and what was announced of it.
     ForgetIncident(IncidentId),
     /// Adds or replaces a command.
     PutCommand(Box<Command>),
@@ -119,6 +120,8 @@ pub enum Change {
     PutThread(Box<Thread>),
     /// Sets the standing with which an incident was announced.
     PutAnnounced(Box<Announced>),
+    /// Adds or replaces the explanation of an incident, which is stored.
+    PutExplanation(Box<Explanation>),
     /// Sets the rules of an owner.
     PutRulebook(Box<Rulebook>),
     /// Sets the canary that shows whether the master key fits this store.

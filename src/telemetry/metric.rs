@@ -57,6 +57,8 @@ metrics! {
         "Commit groups that failed.";
     NOTIFICATIONS = Counter "hookherd_notifications_total" ["sink", "outcome"]
         "Attempts to send a notification, by kind of sink and outcome.";
+    EXPLANATIONS = Counter "hookherd_explanations_total" ["outcome"]
+        "Attempts to read what the provider says about a failure, by outcome.";
     CALLS = Counter "hookherd_provider_calls_total" ["provider", "operation", "outcome"]
         "Provider API calls, by outcome.";
     CALL_TIME = Histogram "hookherd_provider_call_seconds" ["provider", "operation"]

@@ -9,6 +9,7 @@ mod commands;
 mod doctor;
 mod drill;
 mod ends;
+mod explained;
 mod hooks;
 mod hostile;
 mod install;

@@ -2,6 +2,7 @@
 //! with the whole daemon, and people who sign in with either.
 
 mod contract;
+mod contract_explain;
 mod contract_ids;
 mod contract_log;
 mod contract_others;

@@ -18,6 +18,7 @@ use hookherd::domain::backoff::Backoff;
 use hookherd::domain::id::Entropy;
 use hookherd::domain::repo::{Instance, ProviderKind};
 use hookherd::domain::time::Clock;
+use hookherd::explain::{self, Explainer};
 use hookherd::ledger::{self, Reconciler};
 use hookherd::notify::Deliver;
 use hookherd::outbox::{self, Notifier, Tools};
@@ -142,6 +143,7 @@ impl Machine {
         let reconciler = reconciler.await.unwrap();
         let notifier = Notifier::new(tools(&store, self), outbox::Settings::default());
         notifier.start();
+        let explainer = Explainer::start(actors.tools(), explain::Settings::default());
         let with = Collaborators {
             store: Arc::clone(&store) as Arc<dyn Store>,
             connections: Arc::new(actors.clone()),
@@ -163,6 +165,7 @@ impl Machine {
         let door = Rc::new(Door::new(shared).await);
         Daemon {
             notifier,
+            explainer,
             actors,
             reconciler,
             store,
@@ -237,6 +240,7 @@ impl Door {
 /// A process.
 pub struct Daemon {
     notifier: Notifier,
+    explainer: Explainer,
     pub actors: Actors,
     reconciler: Reconciler,
     pub store: Arc<MortalStore>,
@@ -250,6 +254,7 @@ impl Daemon {
         self.store.die();
         self.way.cut();
         self.notifier.stop();
+        self.explainer.stop();
         // They wait for a store that does not answer.
         let (actors, reconciler) = (self.actors, self.reconciler);
         actix::spawn(async move {
@@ -264,6 +269,7 @@ impl Daemon {
     /// Stops in order.
     pub async fn stop(self) {
         self.notifier.stop();
+        self.explainer.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.store.die();

@@ -436,6 +436,15 @@ impl World {
                 continue;
             }
             if let Some(ci) = &incident.ci {
+                let found = self.machine.memory.explanation(incident.id);
+                let found = found.now_or_never().unwrap().unwrap();
+                let is_done = found.is_some_and(|it| it.due_at().is_none());
+                ensure!(
+                    complaints,
+                    is_done,
+                    "{id}: {} is not explained",
+                    incident.title
+                );
                 let branch = ci.branch.clone().unwrap_or_default();
                 *open.entry((ci.workflow_name.clone(), branch)).or_default() += 1;
             } else {

@@ -32,6 +32,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["domain", "store", "provider", "credentials", "telemetry"],
     ),
     (
+        "explain",
+        &["domain", "store", "provider", "credentials", "telemetry"],
+    ),
+    (
         "outbox",
         &["domain", "store", "seal", "notify", "telemetry"],
     ),

@@ -2,12 +2,30 @@
 
 use super::provider::FakeProvider;
 use crate::domain::delivery::Payload;
+use crate::domain::explanation::{Explained, Unread};
 use crate::domain::id::HookId;
 use crate::domain::time::Timestamp;
 use crate::provider::{
-    Access, Calling, Found, ListedRun, LogPage, LogRead, Logs, Redelivered, RunsPage, RunsRead,
-    Target, Unsent,
+    Access, Calling, Explain, FailedRun, Found, ListedRun, LogPage, LogRead, Logs, Redelivered,
+    RunsPage, RunsRead, Target, Unsent,
 };
+
+impl Explain for FakeProvider {
+    fn explain<'a>(
+        &'a self,
+        access: &'a Access,
+        _: &'a Target,
+        _: &'a FailedRun,
+    ) -> Calling<'a, Explained> {
+        let explained = || Explained {
+            jobs: Ok(Vec::new()),
+            commit: Err(Unread::NotFound),
+            request: Err(Unread::NotFound),
+            range: Err(Unread::NoPassedRun),
+        };
+        Box::pin(self.call("explain", access, explained))
+    }
+}
 
 impl Logs for FakeProvider {
     fn delivery_log<'a>(

@@ -12,6 +12,7 @@ use crate::domain::command::CommandKind;
 use crate::domain::id::{ConnectionId, IncidentId};
 use crate::domain::incident::care::Act;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::domain::pages::Pages;
 use crate::domain::repo::ProviderKind;
 use crate::domain::wording;
 use crate::store::IncidentFilter;
@@ -70,12 +71,44 @@ async fn shown(owned: Owned<'_>, id: IncidentId) -> Answer {
 }
 
 /// Get an incident
+///
+/// With what the provider says about the failure, once that was read.
 #[utoipa::path(
     get, path = "/api/v2/incidents/{id}",
-    responses((status = 200, body = dto::Incident))
+    responses((status = 200, body = dto::IncidentDetail))
 )]
 pub(in crate::api) async fn one(me: Me, Path(id): Path<IncidentId>) -> Answer {
-    shown(me.owned(), id).await
+    let owned = me.owned();
+    let incident = owned.incident(id).await?;
+    let place = match incident.subject.connection() {
+        Some(id) => owned.place_of(id).await?,
+        None => None,
+    };
+    let base = place.as_ref();
+    let base = base.and_then(|(instance, _)| Some((me.providers.web(instance)?, instance)));
+    let pages = place
+        .as_ref()
+        .zip(base)
+        .map(|((_, name), (base, of))| Pages {
+            base,
+            provider: of.provider,
+            repository: name,
+        });
+    let authors = match &place {
+        Some((instance, _)) => owned.authors(instance).await?,
+        None => Vec::new(),
+    };
+    let by = dto::ShownAs {
+        authors: &authors,
+        pages,
+        log_excerpts: me.settings.log_excerpts,
+    };
+    let explained = owned.explanation_of(&incident).await?;
+    let name = place.as_ref().map(|(_, name)| name);
+    ok(&dto::IncidentDetail {
+        incident: dto::Incident::of(&incident, name),
+        explanation: explained.map(|(it, run)| dto::Explanation::of(&it, run, by)),
+    })
 }
 
 /// What a user wants, as a request to the connection of the incident.

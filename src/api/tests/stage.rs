@@ -192,6 +192,7 @@ fn providers(
     let config = HttpConfig::new("http://127.0.0.1:9".parse().unwrap());
     let github = Github::new(&config, clock, &instance).unwrap();
     providers.add_grants(instance.clone(), Arc::new(oauth_client(stub)));
+    providers.add_web(instance.clone(), "https://github.com/");
     providers.add_instance(instance, Arc::new(github));
     providers
 }

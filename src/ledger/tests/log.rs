@@ -5,6 +5,7 @@ use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::event::{Decoded, Event};
+use crate::domain::explanation::Explained;
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::samples::{self, Same};
@@ -12,9 +13,9 @@ use crate::domain::standing::Fingerprint;
 use crate::domain::time::{Clock, Timestamp};
 use crate::provider::github::GithubDecode;
 use crate::provider::{
-    Access, Calling, Checked, Decode, Ensured, Found, HookSpec, Hooks, Identity, Listed, ListedRun,
-    LogPage, LogRead, Logged, LoggedPayload, Logs, Pinged, ProviderError, Redelivered, Repaired,
-    RunsPage, RunsRead, TakenAway, Target, Unsent,
+    Access, Calling, Checked, Decode, Ensured, Explain, FailedRun, Found, HookSpec, Hooks,
+    Identity, Listed, ListedRun, LogPage, LogRead, Logged, LoggedPayload, Logs, Pinged,
+    ProviderError, Redelivered, Repaired, RunsPage, RunsRead, TakenAway, Target, Unsent,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -384,6 +385,17 @@ impl Logs for FakeLog {
 /// The reconciler changes no hook, and looks for none.
 fn never() -> ! {
     unreachable!("a reconcile only reads logs and runs")
+}
+
+impl Explain for FakeLog {
+    fn explain<'a>(
+        &'a self,
+        _: &'a Access,
+        _: &'a Target,
+        _: &'a FailedRun,
+    ) -> Calling<'a, Explained> {
+        never()
+    }
 }
 
 impl Hooks for FakeLog {

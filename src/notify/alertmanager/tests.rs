@@ -133,6 +133,7 @@ fn an_alert_keeps_its_labels_whatever_its_incident_is_called_by_then() {
     assert_eq!((end.len(), &end[0]["labels"]), (1, &was[0]["labels"]));
     let again = Lasting {
         incident: message.incident.clone(),
+        explained: None,
         is_resolved: false,
         shown_as: Some(stored.clone()),
     };
@@ -170,6 +171,7 @@ fn a_heartbeat_sends_what_lasts_and_what_ended_and_nothing_that_is_not_known_to_
     let at = message().expires_at.plus(Duration::from_mins(30));
     let again = |is_resolved: bool, shown_as: Option<&String>| Lasting {
         incident: message().incident,
+        explained: message().explained,
         is_resolved,
         shown_as: shown_as.cloned(),
     };
@@ -240,7 +242,7 @@ fn alerts_are_named_by_what_has_failed() {
     incident.ci = None;
     assert_eq!(name(&incident), "HookherdWebhookFailed");
     assert_eq!(incident.status, IncidentStatus::Open);
-    let card = Card::about(NotificationKind::Opened, &incident);
+    let card = Card::about(NotificationKind::Opened, &incident, None);
     let names: Vec<String> = labels(&incident, &card).into_keys().collect();
     assert_eq!(names, ["alertname", "incident", "repository", "severity"]);
 }

@@ -162,6 +162,7 @@ async fn alertmanager_is_sent_again_what_lasts_in_one_request_of_a_bounded_size(
     text.clone_into(&mut ci.workflow_name);
     let lasting = Lasting {
         incident: long.incident,
+        explained: long.explained,
         is_resolved: false,
         shown_as: None,
     };

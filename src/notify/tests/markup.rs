@@ -56,7 +56,7 @@ fn visible(text: &str) -> Checked {
 
 /// The text after a label of ours.
 fn value_of<'a>(line: &'a str, before: &str, after: &str) -> Result<&'a str, String> {
-    const LABELS: [&str; 9] = [
+    const LABELS: [&str; 11] = [
         "Severity",
         "Resolution",
         "Repository",
@@ -65,6 +65,8 @@ fn value_of<'a>(line: &'a str, before: &str, after: &str) -> Result<&'a str, Str
         "Commit",
         "Author",
         "Failed jobs",
+        "Failed step",
+        "Since last pass",
         "Occurrences",
     ];
     let value = LABELS.iter().find_map(|label| {
@@ -342,9 +344,12 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
 
 /// The text in each field, one after the other and then in all; also in the address of the run.
 pub(super) fn with(text: &str, of: &Message) -> Vec<Message> {
-    const FIELDS: usize = 12;
+    const FIELDS: usize = 16;
     const LONG: usize = 60;
     let set = |message: &mut Message, field: usize| {
+        if field > 11 {
+            return set_explained(message, text, field);
+        }
         let incident = &mut message.incident;
         let ci = incident.ci.as_mut().unwrap();
         match field {
@@ -378,6 +383,27 @@ pub(super) fn with(text: &str, of: &Message) -> Vec<Message> {
     let mut all = of.clone();
     (0..FIELDS).for_each(|field| set(&mut all, field));
     one.chain([all]).collect()
+}
+
+/// Puts the text into what the provider says, of which none is bounded yet.
+fn set_explained(message: &mut Message, text: &str, field: usize) {
+    let explained = message.explained.as_mut().unwrap();
+    let (Ok(jobs), Ok(commit), Ok(range)) = (
+        &mut explained.jobs,
+        &mut explained.commit,
+        &mut explained.range,
+    ) else {
+        panic!("the sample has all parts");
+    };
+    match field {
+        12 => text.clone_into(&mut jobs[0].name),
+        13 => jobs[0].steps = vec![text.to_owned()],
+        14 => text.clone_into(&mut commit.title),
+        _ => {
+            commit.author = Some(text.to_owned());
+            range.commits[0].author = Some(text.to_owned());
+        }
+    }
 }
 
 #[test]

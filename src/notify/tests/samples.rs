@@ -2,6 +2,7 @@
 
 use super::super::deliver::Message;
 use super::{Zone, outbound};
+use crate::domain::explanation::{Explained, samples};
 use crate::domain::id::{ConnectionId, IncidentId, NotificationId, RunId};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::net::allowed::Allowed;
@@ -43,12 +44,22 @@ fn failing() -> Incident {
     }
 }
 
+/// What the provider says about it.
+fn explained() -> Explained {
+    let mut explained = samples::explained();
+    if let Ok([job]) = explained.jobs.as_deref_mut() {
+        "test (linux)".clone_into(&mut job.name);
+    }
+    explained
+}
+
 /// An incident is opened.
 pub(in crate::notify) fn message() -> Message {
     Message {
         id: NotificationId::from_u128(5),
         kind: NotificationKind::Opened,
         incident: failing(),
+        explained: Some(explained()),
         episode: 1,
         at: BEGUN.plus(Duration::from_secs(30)),
         expires_at: BEGUN.plus(Duration::from_secs(270)),

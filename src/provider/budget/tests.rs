@@ -255,15 +255,18 @@ async fn the_end_of_a_window_is_left_to_urgent_calls_and_the_next_one_is_free() 
         let admitted = budget.admit(of(1, priority), key(1), false, FREE).await;
         admitted.map(drop)
     };
-    for (remaining, checks, recovers, repairs) in [
-        (2501, true, true, true),
-        (1501, true, true, true),
-        (1500, true, false, true),
-        (1000, false, false, true),
-        (500, false, false, false),
+    for (remaining, explains, checks, recovers, repairs) in [
+        (3501, true, true, true, true),
+        (3500, false, true, true, true),
+        (2501, false, true, true, true),
+        (1501, false, true, true, true),
+        (1500, false, true, false, true),
+        (1000, false, false, false, true),
+        (500, false, false, false, false),
     ] {
         budget.note_remaining(key(1), left(Some(5000), remaining, 1800));
         for (priority, may) in [
+            (Priority::Explain, explains),
             (Priority::Check, checks),
             (Priority::Recovery, recovers),
             (Priority::Repair, repairs),

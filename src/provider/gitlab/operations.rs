@@ -2,14 +2,17 @@
 
 use super::dialect::{GitlabDialect, Talk};
 use super::wire::{ProjectBody, TokenBody, UserBody};
-use super::{errors, hooks, log, runs};
+use super::{errors, explain, hooks, log, runs};
 use crate::domain::delivery::Payload;
+use crate::domain::excerpt::LogForm;
+use crate::domain::explanation::{ExplainedCommit, ExplainedJob, Part};
 use crate::domain::id::HookId;
 use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Account, scopes_reported};
 use crate::provider::dialect::{Asked, Dialect as _};
 use crate::provider::errors::{no_access, no_owner};
+use crate::provider::explain::{FailedRun, FoundRequest};
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, ListedRun, LogRead, Redelivered, RunsPage};
 use crate::provider::operations::{LookedUp, Operations};
@@ -185,5 +188,53 @@ impl Operations for GitlabDialect {
         run: u64,
     ) -> Result<Vec<Found>, ProviderError> {
         runs::one(s, repository, run).await
+    }
+
+    const LOG_FORM: LogForm = LogForm::Gitlab;
+
+    fn log_path(repository: &Repository, job: u64) -> String {
+        format!("projects/{}/jobs/{job}/trace", repository.id)
+    }
+
+    async fn explain_jobs(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        run: &FailedRun,
+    ) -> Result<Part<Vec<ExplainedJob>>, ProviderError> {
+        explain::jobs(s, repository, run).await
+    }
+
+    async fn last_passed(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        run: &FailedRun,
+        branch: &str,
+    ) -> Result<Part<Option<(u64, String)>>, ProviderError> {
+        explain::last_passed(s, repository, run, branch).await
+    }
+
+    async fn commits_since(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        base: &str,
+        head: &str,
+    ) -> Result<Part<(Vec<ExplainedCommit>, bool)>, ProviderError> {
+        explain::commits_since(s, repository, base, head).await
+    }
+
+    async fn commit(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<Part<ExplainedCommit>, ProviderError> {
+        explain::commit(s, repository, sha).await
+    }
+
+    async fn requests_of(
+        s: &mut Talk<'_>,
+        repository: &Repository,
+        sha: &str,
+    ) -> Result<Part<Vec<FoundRequest>>, ProviderError> {
+        explain::requests_of(s, repository, sha).await
     }
 }

@@ -128,6 +128,9 @@ impl GithubHandle {
     pub fn play_run(&self, full_name: &str, spec: &RunSpec) {
         // A statement of its own: the state must be free again when the events are sent.
         let events = payload::run_events(&self.0.github(), full_name, spec);
+        self.0
+            .github()
+            .keep_logs(full_name, payload::job_logs(spec));
         self.play(full_name, &events);
     }
 

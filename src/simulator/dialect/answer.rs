@@ -163,3 +163,8 @@ impl Answer {
         response.insert_header(("content-type", JSON)).body(text)
     }
 }
+
+/// The request that a commit has merged, by its number: each tenth commit has merged one.
+pub(super) fn merged_by(commit: u64) -> Option<u64> {
+    commit.is_multiple_of(10).then_some(commit / 10)
+}

@@ -2,6 +2,7 @@
 
 mod answer;
 mod apps;
+pub(super) mod code;
 mod hooks;
 pub(super) mod oauth;
 mod operation;
@@ -195,10 +196,7 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         return plain(error(403, "Resource not accessible by integration"));
     }
     match asked.operation {
-        Operation::User => {
-            let user = payload::account(state, &asked.login);
-            plain(ok(200, user))
-        }
+        Operation::User => plain(ok(200, payload::account(state, &asked.login))),
         Operation::Account => {
             let login = asked.rest.first().copied().unwrap_or_default();
             plain(match state.owner(login) {
@@ -230,8 +228,13 @@ fn act(state: &mut State, asked: &Asked<'_>) -> (Answer, Vec<Job>) {
         | Operation::GetRun
         | Operation::GetRunAttempt
         | Operation::ListJobs
+        | Operation::ListAttemptJobs
         | Operation::ListWorkflows
-        | Operation::ListWorkflowRuns => plain(match reached(state, asked) {
+        | Operation::ListWorkflowRuns
+        | Operation::JobLog
+        | Operation::Compare
+        | Operation::ListCommits
+        | Operation::CommitPulls => plain(match reached(state, asked) {
             Ok(id) => runs::act(state, id, asked),
             Err(answer) => answer,
         }),

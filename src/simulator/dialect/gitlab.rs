@@ -2,6 +2,7 @@
 
 mod answer;
 mod asked;
+mod code;
 mod events;
 mod hooks;
 pub(super) mod oauth;
@@ -181,6 +182,10 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         | Operation::PipelineJobs
         | Operation::PipelineBridges
         | Operation::PipelineVariables
+        | Operation::JobTrace
+        | Operation::ListCommits
+        | Operation::GetCommit
+        | Operation::CommitRequests
         | Operation::MergeRequest => Step::Say(match projects::find(state, asked, named(parts)) {
             Ok(id) => pipelines::act(state, id, asked),
             Err(answer) => answer,

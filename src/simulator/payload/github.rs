@@ -8,7 +8,7 @@ pub use checks::{CheckSpec, StatusSpec};
 pub(crate) use checks::{check_run, check_suite, commit_status, deployment_status};
 pub use ends::PullSpec;
 pub(crate) use ends::{deletion, pull_request_ended};
-pub(crate) use runs::{Event, run_events};
+pub(crate) use runs::{Event, job_logs, run_events};
 pub use runs::{RunJobSpec, RunSpec};
 
 use crate::simulator::state::github::{Hook, RATE_LIMIT, State};

@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) attempts: Vec<Attempt>,
     /// By repository and id.
     pub(crate) runs: BTreeMap<(u64, u64), Run>,
+    /// The logs of jobs, by repository and id.
+    pub(crate) logs: BTreeMap<(u64, u64), String>,
     /// Whether the log keeps what was sent.
     pub(crate) keeps_payloads: bool,
     pub(crate) desk: Desk,
@@ -135,6 +137,7 @@ impl State {
             old_names: BTreeMap::new(),
             attempts: Vec::new(),
             runs: BTreeMap::new(),
+            logs: BTreeMap::new(),
             keeps_payloads: true,
             desk: Desk::new(token::LASTING),
             apps: BTreeMap::new(),

@@ -79,6 +79,7 @@ pub(super) mod tag {
     pub(super) const PUT_THREAD: u8 = 50;
     pub(super) const PUT_ANNOUNCED: u8 = 51;
     pub(super) const PUT_RULEBOOK: u8 = 60;
+    pub(super) const PUT_EXPLANATION: u8 = 61;
 }
 
 /// The parts of an inserted delivery.
@@ -147,6 +148,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutNotification(it) => (tag::PUT_NOTIFICATION, encode(&**it)),
         Change::PutThread(thread) => (tag::PUT_THREAD, encode(&**thread)),
         Change::PutAnnounced(announced) => (tag::PUT_ANNOUNCED, encode(&**announced)),
+        Change::PutExplanation(it) => (tag::PUT_EXPLANATION, encode(&**it)),
         Change::PutRulebook(book) => (tag::PUT_RULEBOOK, encode(&**book)),
         Change::PutHold(hold) => (tag::PUT_HOLD, encode(hold)),
         Change::PutOutage(outage) => (tag::PUT_OUTAGE, encode(&**outage)),
@@ -301,6 +303,7 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_NOTIFICATION => Change::PutNotification(boxed(bytes)?),
         tag::PUT_THREAD => Change::PutThread(boxed(bytes)?),
         tag::PUT_ANNOUNCED => Change::PutAnnounced(boxed(bytes)?),
+        tag::PUT_EXPLANATION => Change::PutExplanation(boxed(bytes)?),
         tag::PUT_RULEBOOK => Change::PutRulebook(boxed(bytes)?),
         tag::PUT_HOLD => Change::PutHold(decode(bytes)?),
         tag::PUT_OUTAGE => Change::PutOutage(boxed(bytes)?),

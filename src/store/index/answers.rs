@@ -4,6 +4,7 @@ use super::{Index, Kv, Place};
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{BodyDigest, Delivery, Payload};
+use crate::domain::explanation::Explanation;
 use crate::domain::history::History;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookKey, IncidentId, NotificationId,
@@ -198,6 +199,11 @@ impl<S: Indexed> Read for S {
         sinks_showing_open() -> Vec<SinkId>;
         announced(incident: IncidentId) -> Option<Announced>;
         incidents_unannounced(after: Option<IncidentId>, limit: usize) -> Vec<IncidentId>;
+        explanation(incident: IncidentId) -> Option<Explanation>;
+        incidents_unexplained(
+            after: Option<(Timestamp, IncidentId)>,
+            limit: usize
+        ) -> Vec<(Timestamp, IncidentId)>;
     }
 
     walked! {

@@ -3,8 +3,8 @@
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, point, put};
 use super::{
-    Index, Kv, Place, Write, commands, connections, incidents, ledgers, notifications, operations,
-    outages, people,
+    Index, Kv, Place, Write, commands, connections, explanations, incidents, ledgers,
+    notifications, operations, outages, people,
 };
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryProgress, DeliveryState};
 use crate::domain::id::{ConnectionId, CredentialId, DeliveryId, RunId};
@@ -70,6 +70,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutNotification(it) => notifications::put_notification(index, it),
         Change::PutThread(thread) => Ok(notifications::put_thread(thread)),
         Change::PutAnnounced(announced) => notifications::put_announced(index, announced),
+        Change::PutExplanation(it) => explanations::put(index, it),
         Change::PutRulebook(book) => Ok(vec![notifications::put_rulebook(book)]),
         Change::PutTakeover(takeover) => Ok(vec![connections::put_takeover(takeover)]),
     }

@@ -2,7 +2,7 @@
 
 use super::key::{Key, Kind};
 use super::write::{gone, point, replaced};
-use super::{Index, Kv, Write, ledgers, write};
+use super::{Index, Kv, Write, explanations, ledgers, write};
 use crate::domain::connection::{Connection, CredentialUse};
 use crate::domain::history::History;
 use crate::domain::id::ConnectionId;
@@ -87,6 +87,7 @@ pub(super) fn delete<K: Kv>(index: &Index<K>, id: ConnectionId) -> Result<Vec<Wr
     let ways = ways_to(&old).into_iter().map(gone);
     let mut writes: Vec<Write> = ways.chain([gone(key)]).collect();
     writes.extend(ledgers::forget(index, id)?);
+    writes.extend(explanations::forget_of(index, id)?);
     writes.push(gone(history_key(id)));
     writes.push(gone(takeover_key(id)));
     Ok(writes)

@@ -475,6 +475,7 @@ impl Claims {
             | Change::PutHold(_)
             | Change::PutThread(_)
             | Change::PutAnnounced(_)
+            | Change::PutExplanation(_)
             | Change::PutCanary(_) => {}
         }
     }

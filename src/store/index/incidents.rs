@@ -3,7 +3,7 @@
 use super::counts::look_key;
 use super::key::{Key, Kind};
 use super::write::{gone, mark, replaced};
-use super::{Index, Kv, Write, notifications, write};
+use super::{Index, Kv, Write, explanations, notifications, write};
 use crate::domain::id::IncidentId;
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::store::ReadError;
@@ -41,6 +41,7 @@ pub(super) fn put<K: Kv>(index: &Index<K>, incident: &Incident) -> Result<Vec<Wr
     let record = write::put(key_of(incident.id), incident);
     let mut writes = replaced(&was, &ways_to(incident), record, mark);
     writes.push(notifications::of_incident(index, incident)?);
+    writes.extend(explanations::of_incident(index, incident)?);
     Ok(writes)
 }
 
@@ -51,6 +52,7 @@ pub(super) fn forget<K: Kv>(index: &Index<K>, id: IncidentId) -> Result<Vec<Writ
     let ways = ways_to(&old).into_iter().map(gone);
     let mut writes: Vec<Write> = ways.chain([gone(key_of(id))]).collect();
     writes.extend(notifications::forget_incident(index, id)?);
+    writes.extend(explanations::forget(index, id)?);
     Ok(writes)
 }
 

@@ -109,6 +109,10 @@ pub(in crate::store) enum Kind {
     ThreadOpen = b'/',
     /// By incident.
     Announced = b',',
+    /// By incident.
+    Explanation = b':',
+    /// Those that are to be explained, by when.
+    IncidentUnexplained = b';',
     /// The rules of an owner.
     Rulebook = b'|',
     /// Those that stand otherwise than they were last announced.

@@ -3,7 +3,7 @@
 
 use super::key::{Key, Kind, last_id};
 use super::write::{gone, mark, put, replaced};
-use super::{Index, Kv, Scan, Write, record};
+use super::{Index, Kv, Scan, Write, explanations, record};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::{Announced, Notification, Shown, Thread};
@@ -153,6 +153,7 @@ pub(super) fn put_announced<K: Kv>(
     let mut writes = vec![put(announced_key(announced.incident), announced)];
     if let Some(incident) = index.incident(announced.incident)? {
         writes.push(listed(&incident, Some(announced)));
+        writes.extend(explanations::of_announced(index, &incident, announced)?);
     }
     Ok(writes)
 }

@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 24] = [
+const RECORDS: [(Kind, Put); 25] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -57,6 +57,9 @@ const RECORDS: [(Kind, Put); 24] = [
     (Kind::Announced, |value| {
         Ok(Change::PutAnnounced(boxed(value)?))
     }),
+    (Kind::Explanation, |value| {
+        Ok(Change::PutExplanation(boxed(value)?))
+    }),
     (Kind::Rulebook, |value| {
         Ok(Change::PutRulebook(boxed(value)?))
     }),
@@ -67,7 +70,7 @@ const RECORDS: [(Kind, Put); 24] = [
 
 /// What only leads to records, and is rebuilt with them. What is neither here nor among the
 /// records is taken as it is, such as replay guards, whose delivery may be gone.
-const DERIVED: [Kind; 46] = [
+const DERIVED: [Kind; 47] = [
     Kind::UserByName,
     Kind::TokenByHash,
     Kind::TokenByUser,
@@ -113,6 +116,7 @@ const DERIVED: [Kind; 46] = [
     Kind::NotificationDue,
     Kind::NotificationWaiting,
     Kind::IncidentUnannounced,
+    Kind::IncidentUnexplained,
     Kind::ThreadOpen,
 ];
 

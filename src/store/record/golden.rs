@@ -5,6 +5,7 @@ use super::{Record, decode, encode};
 use crate::domain::command::Command;
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, DeliveryProgress};
+use crate::domain::explanation::Explanation;
 use crate::domain::history::History;
 use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
@@ -41,7 +42,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 30] {
+fn forms() -> [Form; 31] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -70,6 +71,7 @@ fn forms() -> [Form; 30] {
         form::<Notification>(),
         form::<Thread>(),
         form::<Announced>(),
+        form::<Explanation>(),
         form::<Rulebook>(),
         form::<ProviderOutage>(),
         form::<Hold>(),

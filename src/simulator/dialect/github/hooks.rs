@@ -112,6 +112,11 @@ fn of_one(state: &mut State, id: u64, hook: Hook, asked: &Asked<'_>) -> (Answer,
         | Operation::GetRun
         | Operation::GetRunAttempt
         | Operation::ListJobs
+        | Operation::ListAttemptJobs
+        | Operation::JobLog
+        | Operation::Compare
+        | Operation::ListCommits
+        | Operation::CommitPulls
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns
         | Operation::Unknown => plain(error(404, "Not Found")),

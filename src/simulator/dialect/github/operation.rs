@@ -28,6 +28,11 @@ operations! {
     GetRun "get_run";
     GetRunAttempt "get_run_attempt";
     ListJobs "list_jobs";
+    ListAttemptJobs "list_attempt_jobs";
+    JobLog "job_log";
+    Compare "compare";
+    ListCommits "list_commits";
+    CommitPulls "commit_pulls";
     ListWorkflows "list_workflows";
     ListWorkflowRuns "list_workflow_runs";
     App "app";
@@ -66,6 +71,11 @@ impl Operation {
             ("GET", ["actions", "runs", _]) => Self::GetRun,
             ("GET", ["actions", "runs", _, "attempts", _]) => Self::GetRunAttempt,
             ("GET", ["actions", "runs", _, "jobs"]) => Self::ListJobs,
+            ("GET", ["actions", "runs", _, "attempts", _, "jobs"]) => Self::ListAttemptJobs,
+            ("GET", ["actions", "jobs", _, "logs"]) => Self::JobLog,
+            ("GET", ["compare", _]) => Self::Compare,
+            ("GET", ["commits"]) => Self::ListCommits,
+            ("GET", ["commits", _, "pulls"]) => Self::CommitPulls,
             ("GET", ["actions", "workflows"]) => Self::ListWorkflows,
             ("GET", ["actions", "workflows", _, "runs"]) => Self::ListWorkflowRuns,
             _ => Self::Unknown,

@@ -1,6 +1,7 @@
 //! Workflow runs, their jobs, and workflows.
 
 use super::answer::{Answer, error, ok, page};
+use super::code;
 use super::operation::{Asked, Operation};
 use crate::simulator::dialect::answer::value_of;
 use crate::simulator::payload::github::time;
@@ -14,6 +15,9 @@ const RESULTS_MAX: usize = 1000;
 const FILTERS: [&str; 4] = ["created", "branch", "status", "event"];
 
 pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
+    if let Some(answer) = code::act(state, repository, asked) {
+        return answer;
+    }
     let name = &state.repositories[&repository].full_name;
     let base = format!("{}/repos/{name}/actions", state.api_url());
     let named = |at: usize| asked.rest.get(at).and_then(|id| id.parse::<u64>().ok());
@@ -40,7 +44,15 @@ pub(super) fn act(state: &State, repository: u64, asked: &Asked<'_>) -> Answer {
         return attempt.map_or_else(|| error(404, "Not Found"), |body| ok(200, body.clone()));
     }
     let url = format!("{base}/runs/{}/jobs", run.id);
-    counted("jobs", run.jobs.clone(), asked.query, &url)
+    // Of earlier attempts only the last one's jobs are kept.
+    let is_of_attempt = |number: u64| run.body["run_attempt"] == number;
+    let is_last = asked.operation == Operation::ListJobs || named(4).is_some_and(is_of_attempt);
+    let jobs = if is_last {
+        run.jobs.clone()
+    } else {
+        Vec::new()
+    };
+    counted("jobs", jobs, asked.query, &url)
 }
 
 /// The workflows that ever ran.

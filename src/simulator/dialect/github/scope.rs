@@ -45,6 +45,11 @@ const fn accepted(operation: Operation) -> &'static [&'static str] {
         | Operation::GetRun
         | Operation::GetRunAttempt
         | Operation::ListJobs
+        | Operation::ListAttemptJobs
+        | Operation::JobLog
+        | Operation::Compare
+        | Operation::ListCommits
+        | Operation::CommitPulls
         | Operation::ListWorkflows
         | Operation::ListWorkflowRuns
         | Operation::Unknown => &[],

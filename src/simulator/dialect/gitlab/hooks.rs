@@ -77,6 +77,10 @@ fn of_one(state: &mut State, project: u64, hook: Hook, asked: &Asked<'_>) -> Ste
         | Operation::GetPipeline
         | Operation::PipelineJobs
         | Operation::PipelineBridges
+        | Operation::JobTrace
+        | Operation::ListCommits
+        | Operation::GetCommit
+        | Operation::CommitRequests
         | Operation::PipelineVariables
         | Operation::MergeRequest
         | Operation::Unknown => say(error(404, "404 Not Found")),

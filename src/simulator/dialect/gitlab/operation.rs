@@ -26,6 +26,10 @@ operations! {
     PipelineBridges "gitlab.pipeline_bridges";
     PipelineVariables "gitlab.pipeline_variables";
     MergeRequest "gitlab.merge_request";
+    JobTrace "gitlab.job_trace";
+    ListCommits "gitlab.list_commits";
+    GetCommit "gitlab.get_commit";
+    CommitRequests "gitlab.commit_merge_requests";
     Unknown "gitlab.unknown";
 }
 
@@ -48,6 +52,10 @@ impl Operation {
             | Self::PipelineBridges
             | Self::PipelineVariables
             | Self::MergeRequest
+            | Self::JobTrace
+            | Self::ListCommits
+            | Self::GetCommit
+            | Self::CommitRequests
             | Self::ListEvents => &["api", "read_api"],
             Self::CreateHook
             | Self::UpdateHook
@@ -82,6 +90,12 @@ impl Operation {
             ("GET", ["projects", _, "pipelines", _, "bridges"]) => Self::PipelineBridges,
             ("GET", ["projects", _, "pipelines", _, "variables"]) => Self::PipelineVariables,
             ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
+            ("GET", ["projects", _, "jobs", _, "trace"]) => Self::JobTrace,
+            ("GET", ["projects", _, "repository", "commits"]) => Self::ListCommits,
+            ("GET", ["projects", _, "repository", "commits", _]) => Self::GetCommit,
+            ("GET", ["projects", _, "repository", "commits", _, "merge_requests"]) => {
+                Self::CommitRequests
+            }
             _ => Self::Unknown,
         }
     }

@@ -2,8 +2,9 @@
 
 use super::answer::{error, page};
 use super::asked::Asked;
+use super::code;
 use super::operation::Operation;
-use crate::simulator::dialect::answer::{Answer, ok, value_of};
+use crate::simulator::dialect::answer::{Answer, ok, text, value_of};
 use crate::simulator::payload::gitlab::api_time;
 use crate::simulator::state::gitlab::{Build, MAINTAINER, Pipeline, Project, REPORTER, State};
 use serde_json::{Value, json};
@@ -22,6 +23,14 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
     let nothing = || error(404, "404 Not found");
     if asked.operation == Operation::ListPipelines {
         return list(state, of, asked.query, &format!("{base}/pipelines"));
+    }
+    if let Some(answer) = code::act(of, asked, &base) {
+        return answer;
+    }
+    if asked.operation == Operation::JobTrace {
+        let mut builds = of.pipelines.values().flat_map(|p| &p.builds);
+        let found = builds.find(|build| Some(build.id) == id);
+        return found.map_or_else(nothing, |build| text(200, &build.spec.log));
     }
     if asked.operation == Operation::MergeRequest {
         let wanted = |p: &&Pipeline| {
@@ -48,7 +57,10 @@ pub(super) fn act(state: &State, project: u64, asked: &Asked<'_>) -> Answer {
         let url = format!("{base}/pipelines/{}/bridges", found.spec.id);
         return page(bridges(state, of, found), asked.query, &url);
     }
-    let jobs = found.builds.iter().map(|build| job(state, found, build));
+    let scope = value_of(asked.query, "scope[]");
+    let fits = |build: &&Build| scope.as_deref().is_none_or(|scope| build.status == scope);
+    let builds = found.builds.iter().filter(fits);
+    let jobs = builds.map(|build| job(state, found, build));
     let url = format!("{base}/pipelines/{}/jobs", found.spec.id);
     page(jobs.collect(), asked.query, &url)
 }
@@ -64,6 +76,7 @@ fn list(state: &State, of: &Project, query: &str, url: &str) -> Answer {
                 .as_deref()
                 .map_or(!is_child, |source| p.spec.source == source)
             && wanted("sha").is_none_or(|sha| p.sha() == sha)
+            && wanted("status").is_none_or(|status| p.status == status)
             && wanted("ref").is_none_or(|name| git_ref(p) == name)
             && (wanted("scope").as_deref() != Some("finished") || p.is_over())
     };

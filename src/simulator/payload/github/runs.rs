@@ -87,6 +87,9 @@ pub struct RunJobSpec {
     pub name: String,
     /// How it ends.
     pub conclusion: String,
+    /// Its log; without one there is none.
+    #[serde(default)]
+    pub log: Option<String>,
 }
 
 impl RunJobSpec {
@@ -95,7 +98,15 @@ impl RunJobSpec {
         Self {
             name: name.into(),
             conclusion: conclusion.into(),
+            log: None,
         }
+    }
+
+    /// The same with a log.
+    #[must_use]
+    pub fn with_log(mut self, log: &str) -> Self {
+        self.log = Some(log.into());
+        self
     }
 }
 
@@ -216,6 +227,17 @@ fn job_events(state: &State, full_name: &str, run: &RunSpec, status: &str) -> Ve
         .collect()
 }
 
+/// The logs of the jobs that have one, by their ids.
+pub(crate) fn job_logs(run: &RunSpec) -> impl Iterator<Item = (u64, String)> {
+    let jobs = (0..).zip(&run.jobs);
+    jobs.filter_map(|(at, job)| Some((job_id(run, at), job.log.clone()?)))
+}
+
+/// The id of a job, by its place in the run.
+fn job_id(run: &RunSpec, at: u64) -> u64 {
+    run.run_id * 1000 + u64::from(run.attempt) * 50 + at
+}
+
 fn job_event(
     state: &State,
     full_name: &str,
@@ -226,7 +248,7 @@ fn job_event(
     let (repository, sender) = named(state, full_name);
     let is_over = status == "completed";
     // Each attempt has jobs of its own.
-    let id = run.run_id * 1000 + u64::from(run.attempt) * 50 + at;
+    let id = job_id(run, at);
     let api = format!("{}/repos/{full_name}/actions", state.api_url());
     let page = format!(
         "{}/{full_name}/actions/runs/{}",

@@ -16,6 +16,8 @@ pub struct JobSpec {
     pub failure_reason: Option<String>,
     /// Whether the pipeline may pass without it.
     pub may_fail: bool,
+    /// Its log.
+    pub log: String,
 }
 
 impl JobSpec {
@@ -27,7 +29,15 @@ impl JobSpec {
             status: status.into(),
             failure_reason: (status == "failed").then(|| "script_failure".into()),
             may_fail: false,
+            log: String::new(),
         }
+    }
+
+    /// The same with a log.
+    #[must_use]
+    pub fn with_log(mut self, log: &str) -> Self {
+        self.log = log.into();
+        self
     }
 }
 

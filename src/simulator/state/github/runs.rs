@@ -58,6 +58,14 @@ impl State {
         self.runs.insert((repository, id), run);
     }
 
+    /// Keeps the logs of jobs, by their ids.
+    pub(crate) fn keep_logs(&mut self, full_name: &str, logs: impl Iterator<Item = (u64, String)>) {
+        if let Some(repository) = self.find(full_name) {
+            let named = logs.map(|(job, log)| ((repository, job), log));
+            self.logs.extend(named);
+        }
+    }
+
     /// The runs of a repository, the latest first.
     pub(crate) fn runs_of(&self, repository: u64) -> Vec<&Run> {
         let all = self

@@ -306,7 +306,7 @@ fn the_keys_of_a_form_do_not_change_by_accident() {
     let keys = keys(&store.index.kv);
     assert_eq!(
         (crate::store::index::FORMAT, keys.as_str()),
-        (10, "7bb27ad0043ebc1e")
+        (11, "1d8eb5771f348d8f")
     );
 }
 
