@@ -2,8 +2,8 @@
 //! the failure, with secrets masked, and short.
 //!
 //! What providers mask stays masked (`***`, `[MASKED]`). What they do not know to be a secret is
-//! masked by its form: see [`mask`]. No form finds all secrets, so an excerpt is shown to those who
-//! may see the incident, and sent to no sink.
+//! masked by its form: see [`mask()`]. No form finds all secrets, so an excerpt is shown to those
+//! who may see the incident, and sent to no sink.
 
 mod ansi;
 mod mask;

@@ -17,8 +17,8 @@ pub struct Author {
 }
 
 /// A user as an author at this installation of a provider: by the accounts of their credentials, as
-/// the provider reported them. A token shows whose account it is, and goes on to when it has
-/// expired; an installation of an App may be of anyone's account.
+/// the provider reported them. A token shows whose account it is, also after it has expired; an
+/// installation of an App may be of another's account.
 pub fn authors(user: &User, credentials: &[Credential], instance: &Instance) -> Vec<Author> {
     let theirs = credentials.iter().filter(|credential| {
         credential.owner == user.id

@@ -116,8 +116,8 @@ shapes! {
         author: Option<String> = suspect.author.map(str::to_owned),
         /// The provider's id of the author's account.
         author_id: Option<String> = suspect.author_id.map(|id| id.to_string()),
-        /// User who has this account, where you may know them: yourself. Known by the provider's id,
-        /// never by a name or an e-mail address.
+        /// User who has this account, where you may know them: yourself. Known by the provider's
+        /// id, never by a name or an e-mail address.
         user_id: Option<UserId> = by.author(suspect.author_id).map(|author| author.user),
         /// Name of that user.
         user: Option<String> = by.author(suspect.author_id).map(|author| author.name.clone()),
