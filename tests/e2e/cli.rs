@@ -42,8 +42,14 @@ impl Connected {
         done_with(&stage, &["credential", "add", "github"], &token);
         let connected = done(&stage, &["--json", "connect", "github", REPOSITORY]);
         let connected: serde_json::Value = serde_json::from_str(&connected).unwrap();
+        let id = connected["id"].as_str().unwrap().to_owned();
+        // It finds the latest runs, also those that are played now.
+        stage.wait_until("the first reconcile", || {
+            let now = stage.connection(&stage.variables["HOOKHERD_TOKEN"], &id);
+            !now["health"]["gaps"]["reconciled_at"].is_null()
+        });
         Self {
-            id: connected["id"].as_str().unwrap().to_owned(),
+            id,
             stage,
             _daemon: daemon,
             repository,
