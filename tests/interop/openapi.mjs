@@ -1,6 +1,6 @@
 // Writes GitHub's own OpenAPI description (@octokit/openapi), cut down to the paths that Hookherd
-// uses and the components that these refer to. What is kept is kept as it is, but for one addition
-// and two omissions, marked below.
+// uses and the components that these refer to. What is kept is kept as it is, but for one addition,
+// two omissions and one correction, marked below.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -16,10 +16,18 @@ const RUNS = [
   "/runs/{run_id}",
   "/runs/{run_id}/jobs",
   "/runs/{run_id}/attempts/{attempt_number}",
+  "/runs/{run_id}/attempts/{attempt_number}/jobs",
+  "/jobs/{job_id}/logs",
   "/workflows",
   "/workflows/{workflow_id}/runs",
 ].map((path) => ACTIONS + path);
-const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos", ...RUNS];
+const COMMITS = ["/commits", "/commits/{commit_sha}/pulls", "/compare/{basehead}"].map(
+  (path) => "/repos/{owner}/{repo}" + path,
+);
+const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos"].concat(
+  RUNS,
+  COMMITS,
+);
 const kept = Object.keys(whole.paths).filter(
   (path) => EXACT.includes(path) || path === HOOKS || path.startsWith(HOOKS + "/"),
 );
@@ -66,6 +74,12 @@ delete components.headers.link.example;
 // Another omission: "created" is described as a date, and takes ranges such as ">=2026-11-24", as
 // its own text says.
 delete components.parameters.created.schema.format;
+
+// A workflow is named by a number or by the name of its file. Each number is a text, too, so that
+// it fits both, where "oneOf" wants it to fit one.
+const workflow = components.parameters["workflow-id"].schema;
+workflow.anyOf = workflow.oneOf;
+delete workflow.oneOf;
 
 const { openapi, info, servers } = whole;
 process.stdout.write(JSON.stringify({ openapi, info, servers, paths, components }));

@@ -10,10 +10,11 @@ use super::options::Retention;
 use crate::domain::command::{ASKED_MAX, Command, CommandState};
 use crate::domain::delivery::{Delivery, DeliveryState, Outcome};
 use crate::domain::error_code::ErrorCode;
-use crate::domain::id::{CommandId, DeliveryId, IncidentId, OperationId, RunId};
+use crate::domain::id::{CommandId, ConnectionId, DeliveryId, IncidentId, OperationId, RunId};
 use crate::domain::incident::track::Track;
 use crate::domain::incident::{Incident, IncidentStatus, Subject};
 use crate::domain::lane::place::Note;
+use crate::domain::ledger::OVERLAP;
 use crate::domain::operation::Operation;
 use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
@@ -25,6 +26,7 @@ use crate::store::{Change, Guard, ReadError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 /// Most records of a kind that a pass looks at.
 const LOOKED_AT_MAX: usize = 2_000;
@@ -82,7 +84,7 @@ impl History {
         let operations = walk(index, Kind::Operation, &mut self.operations, cutoff, |id| {
             old_operation(index, id, cutoff)
         })?;
-        let floors = Floors::new(index, retention);
+        let floors = Floors::new(index, retention, now);
         let guards = walk(
             index,
             Kind::DeliveryForgotten,
@@ -268,19 +270,24 @@ fn old_operation<K: Kv>(
     }))
 }
 
+/// Longer than any provider keeps its log: GitLab keeps it for 7 days.
+const LOGGED_MAX: Duration = Duration::from_hours(8 * 24);
+
 /// How many more replay guards may go, by count; looked up when the first is old enough.
 struct Floors<'a, K> {
     index: &'a Index<K>,
     retention: &'a Retention,
+    now: Timestamp,
     in_all: OnceCell<Cell<usize>>,
     of_connection: RefCell<HashMap<u128, usize>>,
 }
 
 impl<'a, K: Kv> Floors<'a, K> {
-    fn new(index: &'a Index<K>, retention: &'a Retention) -> Self {
+    fn new(index: &'a Index<K>, retention: &'a Retention, now: Timestamp) -> Self {
         Self {
             index,
             retention,
+            now,
             in_all: OnceCell::new(),
             of_connection: RefCell::default(),
         }
@@ -294,6 +301,18 @@ impl<'a, K: Kv> Floors<'a, K> {
             .ids(prefix, None, false, most)?
             .len()
             .saturating_sub(floor))
+    }
+
+    /// Whether a delivery may still be found in the provider's log by the next reconcile of its
+    /// connection, to which it would be missing without its guards.
+    fn is_read_again(&self, id: DeliveryId, of: ConnectionId) -> Result<bool, ReadError> {
+        let made_at = id.created_at();
+        if made_at < self.now.minus(LOGGED_MAX) {
+            return Ok(false);
+        }
+        let ledger = self.index.ledger(of)?;
+        let read_at = ledger.and_then(|ledger| ledger.read_at);
+        Ok(read_at.is_none_or(|read_at| made_at >= read_at.minus(OVERLAP * 2)))
     }
 
     /// The guards of a forgotten delivery that are old, unless a floor keeps them. Those of a
@@ -323,7 +342,7 @@ impl<'a, K: Kv> Floors<'a, K> {
                 unknown.insert(self.beyond(floor, &guards)?)
             }
         };
-        if in_all.get() == 0 || *own == 0 {
+        if in_all.get() == 0 || *own == 0 || self.is_read_again(id, connection)? {
             return Ok(None);
         }
         in_all.set(in_all.get() - 1);

@@ -89,7 +89,10 @@ fn witnesses(dir: &Path) -> Result<Vec<Witness>, OpenError> {
 impl Log {
     /// Walks over all segments and changes nothing. Looks for what says that there was more.
     pub(in crate::store) fn read(dir: &Path) -> Result<Self, OpenError> {
+        // A daemon may be writing: what it writes from now on says nothing of what is read here.
+        let witnesses = witnesses(dir)?;
         let mut log = Self::read_from(dir, 0)?;
+        // Retention says in the identity what it takes before it does.
         log.identity = Identity::read(dir);
         match log.identity {
             IdentityRead::Good(identity) => {
@@ -105,7 +108,7 @@ impl Log {
             }
             IdentityRead::Harmed => log.report.harmed.push("the file identity".into()),
         }
-        for witness in witnesses(dir)? {
+        for witness in witnesses {
             log.newest = log.newest.max(witness.position.segment);
             log.hear(dir, &witness)?;
         }

@@ -126,7 +126,10 @@ pub(super) fn ask<K: Kv>(index: &Index<K>, asked: &Asked) -> Result<Vec<Write>, 
 }
 
 impl<K: Kv> Index<K> {
-    pub(super) fn ledger(&self, connection: ConnectionId) -> Result<Option<Ledger>, ReadError> {
+    pub(in crate::store) fn ledger(
+        &self,
+        connection: ConnectionId,
+    ) -> Result<Option<Ledger>, ReadError> {
         self.record(&ledger_key(connection))
     }
 

@@ -6,6 +6,7 @@ use crate::domain::id::ConnectionId;
 use crate::domain::incident::Resolution;
 use crate::domain::incident::track::{End, Reported, TrackKey};
 use crate::domain::lane::Lane;
+use crate::domain::ledger::Ledger;
 use crate::domain::operation::Action;
 use crate::domain::rule::{Reopening, Verdict};
 use crate::domain::run::{Conclusion, Family, Position};
@@ -14,7 +15,6 @@ use crate::store::contract::tests::made;
 use crate::store::disk::tests::group::connection;
 use crate::store::index::{Claims, Place};
 use crate::store::memory::MemoryKv;
-use std::time::Duration;
 
 const CONNECTION: ConnectionId = ConnectionId::from_u128(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -379,4 +379,55 @@ fn operations_that_ended_go_with_the_history() {
     forget(&index);
     let left = [&running, &open, &old, &young].map(|it| index.operation(it.id).unwrap().is_some());
     assert_eq!(left, [true, true, false, true]);
+}
+
+/// However short the time is for which redeliveries are recognised: what the next reconcile reads
+/// again would else be missing, and be stored once more.
+#[test]
+fn what_is_not_compared_yet_keeps_its_guards() {
+    let hour = Duration::from_hours(1);
+    let retention = Retention {
+        guards_max_age: hour,
+        guards_per_connection: 0,
+        guards_in_all: 0,
+        ..Retention::default()
+    };
+    let read_at = NOW.minus(hour * 30);
+    for (read_at, stay) in [
+        (Some(read_at), [false, false, true, true]),
+        (None, [false, true, true, true]),
+        (Some(NOW), [false, false, false, false]),
+    ] {
+        let index = Index::new(MemoryKv::default());
+        let known = connection(1, None, "octo/app");
+        let mut ledger = Ledger::new(CONNECTION, known.owner, OLD);
+        put(&index, &Change::PutConnection(Box::new(known)));
+        ledger.read_at = read_at;
+        put(&index, &Change::PutLedger(Box::new(ledger)));
+        let mut all = Vec::new();
+        for (n, hours) in [(1, 9 * 24), (2, 31), (3, 30), (4, 2)] {
+            let mut old = delivery(NOW.minus(hour * hours), n);
+            old.provider_delivery_id = format!("guid-{n}");
+            let payload = samples::payload("");
+            let insertion = Change::InsertDelivery(Box::new(old.clone()), payload);
+            put(&index, &insertion);
+            put(&index, &Change::ForgetDelivery(old.id));
+            all.push(old);
+        }
+        let mut history = History::default();
+        let commit = |_: Vec<Guard>, changes: Vec<Change>| {
+            changes.iter().for_each(|change| put(&index, change));
+            Ok(())
+        };
+        history.forget(&index, &retention, NOW, commit).unwrap();
+        let left = all.iter().map(|old| {
+            let guard = Guard::NewDelivery {
+                connection: CONNECTION,
+                provider_delivery_id: old.provider_delivery_id.clone(),
+                body_digest: old.body_digest,
+            };
+            conflict(&index, vec![guard]).is_some()
+        });
+        assert_eq!(left.collect::<Vec<_>>(), stay, "{read_at:?}");
+    }
 }
