@@ -124,6 +124,10 @@ async fn step(
                 }
                 Considered::Unplanned => wait = Some(PAUSE),
                 Considered::Quiet => wait = wait.or(Some(LOOK_EVERY)),
+                Considered::Later(at) => {
+                    let until = at.since(room.tools.now());
+                    wait = Some(wait.map_or(until, |wait: Duration| wait.min(until)));
+                }
             }
         }
     }
@@ -143,6 +147,8 @@ enum Considered {
     Unplanned,
     /// It waits for the end of quiet hours.
     Quiet,
+    /// Another notification about it comes first, and is not due before.
+    Later(Timestamp),
 }
 
 /// How long a sink is not called.
@@ -339,7 +345,12 @@ async fn consider(
     if let Some((_, due_at)) = next
         && choice.dropped.iter().all(|(id, _)| *id != head.id)
     {
-        changes.push(postponed(head, due_at));
+        // One that is sent because the sink works again is due later: to put it off changes nothing.
+        if head.due_at().is_some_and(|own| own < due_at) {
+            changes.push(postponed(head, due_at));
+        } else if changes.is_empty() {
+            return Ok(Considered::Later(due_at));
+        }
     }
     let batch = Batch::of(changes);
     store.commit(batch).await.map_err(Trouble::Commit)?;

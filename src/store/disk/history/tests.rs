@@ -416,7 +416,9 @@ fn what_is_not_compared_yet_keeps_its_guards() {
         }
         let mut history = History::default();
         let commit = |_: Vec<Guard>, changes: Vec<Change>| {
-            changes.iter().for_each(|change| put(&index, change));
+            for change in &changes {
+                put(&index, change);
+            }
             Ok(())
         };
         history.forget(&index, &retention, NOW, commit).unwrap();
