@@ -345,7 +345,8 @@ async fn consider(
     if let Some((_, due_at)) = next
         && choice.dropped.iter().all(|(id, _)| *id != head.id)
     {
-        // One that is sent because the sink works again is due later: to put it off changes nothing.
+        // One that is sent because the sink works again is due later: putting it off changes
+        // nothing.
         if head.due_at().is_some_and(|own| own < due_at) {
             changes.push(postponed(head, due_at));
         } else if changes.is_empty() {

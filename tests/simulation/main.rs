@@ -27,9 +27,12 @@ mod verdict;
 mod watching;
 mod world;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use world::World;
 
 /// Seeds that are played, unless `HOOKHERD_SEEDS` says so.
@@ -45,6 +48,35 @@ const KEPT: [u64; 20] = [
 const STEPS: u64 = 1_000;
 /// Without optimisation everything on one thread takes more than the usual two megabytes.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Most time that a seed takes. They take a second; one that never ends has found something, too.
+const SEED_MAX: Duration = Duration::from_mins(5);
+
+/// The seeds that are being played, and since when.
+#[derive(Default)]
+struct Playing(parking_lot::Mutex<BTreeMap<u64, Instant>>);
+
+impl Playing {
+    /// Plays a seed.
+    fn play(&self, seed: u64) -> Played {
+        self.0.lock().insert(seed, Instant::now());
+        let played = play(seed);
+        self.0.lock().remove(&seed);
+        played
+    }
+
+    /// Ends the process with the name of a seed that does not end, until the other side is gone.
+    fn watch(&self, others: &Receiver<()>) {
+        while others.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+            for (seed, since) in &*self.0.lock() {
+                if since.elapsed() > SEED_MAX {
+                    eprintln!("HOOKHERD_SEED={seed} does not end");
+                    std::process::abort();
+                }
+            }
+        }
+    }
+}
 
 fn configured(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -145,17 +177,25 @@ fn whatever_happens_all_is_well_once_nothing_goes_wrong() {
     );
     let failed = parking_lot::Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let (playing, (worker, others)) = (Playing::default(), channel::<()>());
     std::thread::scope(|scope| {
+        let (playing, next, all, failed) = (&playing, &next, &all, &failed);
+        let (steps, acts, crashes) = (&steps, &acts, &crashes);
+        scope.spawn(move || playing.watch(&others));
+        // The watch ends with the last worker.
+        let worker = worker;
         for _ in 0..workers {
+            let at_work = worker.clone();
             let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            let playing = thread.spawn_scoped(scope, || {
+            let started = thread.spawn_scoped(scope, move || {
+                let _at_work = at_work;
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let seed = usize::try_from(index).ok().and_then(|at| all.get(at));
                     let Some(seed) = seed.copied().filter(|_| failed.lock().len() < 20) else {
                         return;
                     };
-                    let played = play(seed);
+                    let played = playing.play(seed);
                     steps.fetch_add(played.steps, Ordering::Relaxed);
                     acts.fetch_add(played.acts, Ordering::Relaxed);
                     crashes.fetch_add(played.crashes, Ordering::Relaxed);
@@ -164,7 +204,7 @@ fn whatever_happens_all_is_well_once_nothing_goes_wrong() {
                     }
                 }
             });
-            playing.expect("a thread");
+            started.expect("a thread");
         }
     });
     let failed = failed.into_inner();
