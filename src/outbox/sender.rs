@@ -282,6 +282,31 @@ async fn hold(
     }
 }
 
+/// Carries out a choice by which nothing is sent now: others about this incident wait for the one
+/// that is to be sent first.
+async fn wait_behind(
+    room: &Room,
+    head: &Notification,
+    first: Option<Timestamp>,
+    choice: &Choice,
+    mut changes: Vec<Change>,
+) -> Result<Considered, Trouble> {
+    if let Some(due_at) = first
+        && choice.dropped.iter().all(|(id, _)| *id != head.id)
+    {
+        // One that is sent because the sink works again is due later: putting it off changes
+        // nothing.
+        if head.due_at().is_some_and(|own| own < due_at) {
+            changes.push(postponed(head, due_at));
+        } else if changes.is_empty() {
+            return Ok(Considered::Later(due_at));
+        }
+    }
+    let stored = room.tools.store.commit(Batch::of(changes)).await;
+    stored.map_err(Trouble::Commit)?;
+    Ok(Considered::Done(None))
+}
+
 /// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
 async fn consider(
     room: &Room,
@@ -320,7 +345,7 @@ async fn consider(
     if let Some((incident, until)) = incident.as_ref().zip(choice.muted_until) {
         return hold(room, incident, &waiting, until).await;
     }
-    let mut changes = changes_of(room, &choice, &waiting, &thread);
+    let changes = changes_of(room, &choice, &waiting, &thread);
     let find = |(id, due_at)| Some((waiting.iter().find(|it| it.id == id)?, due_at));
     let next = choice.next.and_then(find);
     let is_now = |it, due_at| due_at <= room.tools.now() || is_ready(room, it, health);
@@ -341,19 +366,6 @@ async fn consider(
         let shown = outcome::send(room, this, changes, health).await?;
         return Ok(Considered::Done(shown));
     }
-    // Others about this incident wait for this one.
-    if let Some((_, due_at)) = next
-        && choice.dropped.iter().all(|(id, _)| *id != head.id)
-    {
-        // One that is sent because the sink works again is due later: putting it off changes
-        // nothing.
-        if head.due_at().is_some_and(|own| own < due_at) {
-            changes.push(postponed(head, due_at));
-        } else if changes.is_empty() {
-            return Ok(Considered::Later(due_at));
-        }
-    }
-    let batch = Batch::of(changes);
-    store.commit(batch).await.map_err(Trouble::Commit)?;
-    Ok(Considered::Done(None))
+    let first = next.map(|(_, due_at)| due_at);
+    wait_behind(room, head, first, &choice, changes).await
 }

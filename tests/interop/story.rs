@@ -61,7 +61,7 @@ fn meddle(stage: &Stage, id: &str, path: &str, first: u64) {
     is_active();
 }
 
-/// Waits until the newest incident, which was opened anew, is explained with what came since the
+/// Waits until the newest incident, which was opened again, is explained with what came since the
 /// run that passed, and looks at each part of it.
 fn explained(stage: &Stage) {
     let newest = stage.list(ADMIN, "incidents").remove(0);
