@@ -264,18 +264,25 @@ fn changes_of(
     drops.chain(shown).collect()
 }
 
-/// Has what waits about a muted incident wait until the mute ends. An incident that has changed
-/// meanwhile may not be muted any more.
+/// Has what waits about a muted incident wait until the mute ends: that which is due before. An
+/// incident that has changed meanwhile may not be muted any more.
 async fn hold(
     room: &Room,
     incident: &Incident,
     waiting: &[Notification],
     until: Timestamp,
 ) -> Result<Considered, Trouble> {
-    let due_at = retry::held(until, room.tools.now());
-    let held = waiting.iter().map(|it| postponed(it, due_at));
+    let now = room.tools.now();
+    let due_at = retry::held(until, now);
+    let due = waiting
+        .iter()
+        .filter(|it| it.due_at().is_some_and(|at| at <= now));
+    let held: Vec<Change> = due.map(|it| postponed(it, due_at)).collect();
+    if held.is_empty() {
+        return Ok(Considered::Later(due_at));
+    }
     let guard = Guard::SameIncident(Box::new(incident.clone()));
-    let batch = Batch::of(held.collect()).guarded_by(guard);
+    let batch = Batch::of(held).guarded_by(guard);
     match room.tools.store.commit(batch).await {
         Ok(()) | Err(CommitError::Conflict(Conflict::Changed)) => Ok(Considered::Done(None)),
         Err(error) => Err(error.into()),

@@ -92,3 +92,22 @@ async fn a_mute_that_is_ended_or_shortened_sends_at_once_and_others_do_not_wait(
     world.until(|world| of_second(world) == 2).await;
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
+
+/// What was tried while the sink was down need not wait any longer, but for its mute.
+#[tokio::test(start_paused = true)]
+async fn what_is_muted_waits_also_when_its_sink_works_again() {
+    let world = World::new().await;
+    *world.sink.always.lock() = Some(later("it is down"));
+    let muted = world.open(1).await;
+    world.passes(Duration::from_mins(10)).await;
+    world.mute(&muted, DAY).await;
+    world.open(2).await;
+    *world.sink.always.lock() = None;
+    world.passes(Duration::from_hours(23)).await;
+    let tries = world.heard().len();
+    assert_eq!(world.heard()[tries - 1].incident, IncidentId::from_u128(2));
+    world
+        .until(|world| world.states() == ["sent", "sent"])
+        .await;
+    assert_eq!(world.heard()[tries].incident, muted.id);
+}
