@@ -301,3 +301,28 @@ async fn a_task_that_panics_begins_again_and_disturbs_no_other() {
     assert_eq!(seal.0.load(Ordering::Relaxed), 0);
     assert_eq!(world.heard().len(), 10, "no call was cut off");
 }
+
+/// It is sent at once by the clock that was wrong, but not before the one whose answer was lost,
+/// which is tried again in half an hour.
+#[tokio::test(start_paused = true)]
+async fn what_a_clock_ahead_has_planned_waits_behind_one_whose_answer_was_lost() {
+    use NotificationKind::{Opened, Worse};
+    let world = World::new().await;
+    *world.sink.always.lock() = Some(unsure());
+    let incident = world.open(1).await;
+    world.until(|world| world.heard().len() == 3).await;
+    *world.sink.always.lock() = None;
+    world.wrong_by(Duration::from_hours(3));
+    let worse = Incident {
+        severity: Severity::Critical,
+        ..incident
+    };
+    world.put(&worse).await;
+    world.passes(MOMENT).await;
+    world.wrong_by(Duration::ZERO);
+    assert_eq!((world.heard().len(), world.states().len()), (3, 2));
+    world
+        .until(|world| world.states() == ["sent", "sent"])
+        .await;
+    assert_eq!(world.kinds()[3..], [Opened, Worse]);
+}
