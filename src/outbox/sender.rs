@@ -112,7 +112,7 @@ async fn step(
         return Ok(Step::Again);
     }
     // Others need not wait for an incident whose news is not planned yet, or that keeps quiet.
-    let (mut considered, mut wait) = (BTreeSet::new(), None);
+    let (mut considered, mut wait, mut later) = (BTreeSet::new(), None, None);
     for head in &heads {
         if considered.insert(head.incident) {
             match consider(room, &sink, head, health).await? {
@@ -124,16 +124,14 @@ async fn step(
                 }
                 Considered::Unplanned => wait = Some(PAUSE),
                 Considered::Quiet => wait = wait.or(Some(LOOK_EVERY)),
-                Considered::Later(at) => {
-                    let until = at.since(room.tools.now());
-                    wait = Some(wait.map_or(until, |wait: Duration| wait.min(until)));
-                }
+                Considered::Later(at) => later = later.into_iter().chain([at]).min(),
             }
         }
     }
     let now = room.tools.now();
-    let due_in = |it: &Notification| it.due_at().unwrap_or(now).since(now);
-    let wait = wait.or_else(|| waiting.first().map(due_in));
+    let first = waiting.first().map(|it| it.due_at().unwrap_or(now));
+    let next = first.into_iter().chain(later).min();
+    let wait = wait.or_else(|| next.map(|at| at.since(now)));
     // With neither, the next look finds whether there is anything to do.
     let waits = wait.into_iter().chain(heartbeat.wait().filter(|_| beats));
     Ok(Step::Wait(waits.min().unwrap_or_default()))

@@ -280,6 +280,8 @@ struct Floors<'a, K> {
     now: Timestamp,
     in_all: OnceCell<Cell<usize>>,
     of_connection: RefCell<HashMap<u128, usize>>,
+    /// When the provider's log was compared last.
+    read_at: RefCell<HashMap<ConnectionId, Option<Timestamp>>>,
 }
 
 impl<'a, K: Kv> Floors<'a, K> {
@@ -290,6 +292,7 @@ impl<'a, K: Kv> Floors<'a, K> {
             now,
             in_all: OnceCell::new(),
             of_connection: RefCell::default(),
+            read_at: RefCell::default(),
         }
     }
 
@@ -310,8 +313,13 @@ impl<'a, K: Kv> Floors<'a, K> {
         if made_at < self.now.minus(LOGGED_MAX) {
             return Ok(false);
         }
-        let ledger = self.index.ledger(of)?;
-        let read_at = ledger.and_then(|ledger| ledger.read_at);
+        let read_at = match self.read_at.borrow_mut().entry(of) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                let ledger = self.index.ledger(of)?;
+                *unknown.insert(ledger.and_then(|ledger| ledger.read_at))
+            }
+        };
         Ok(read_at.is_none_or(|read_at| made_at >= read_at.minus(OVERLAP * 2)))
     }
 
