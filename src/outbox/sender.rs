@@ -6,7 +6,7 @@ use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use super::waiting::postponed;
-use crate::domain::id::SinkId;
+use crate::domain::id::{IncidentId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::notification::choose::{Choice, choose};
 use crate::domain::notification::{
@@ -20,6 +20,7 @@ use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use crate::telemetry::may_log;
 use futures_util::FutureExt;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use tokio::sync::Notify;
 const READ_MAX: usize = 100;
 /// Longest wait without a look: the clock may be set.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// The shortest.
+const WAIT_MIN: Duration = Duration::from_millis(10);
 /// The pause after trouble with the store.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What is due so much later than any wait, or was tried so long after now, is of a time at which
@@ -73,7 +76,7 @@ async fn work(room: &Room, sink: SinkId, wake: &Notify) {
         tokio::select! {
             biased;
             () = wake.notified() => {}
-            () = tokio::time::sleep(wait.min(LOOK_EVERY)) => {}
+            () = tokio::time::sleep(wait.clamp(WAIT_MIN, LOOK_EVERY)) => {}
         }
     }
 }
@@ -111,30 +114,51 @@ async fn step(
     if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, &sink, health).await? {
         return Ok(Step::Again);
     }
-    // Others need not wait for an incident whose news is not planned yet, or that keeps quiet.
-    let (mut considered, mut wait, mut later) = (BTreeSet::new(), None, None);
-    for head in &heads {
-        if considered.insert(head.incident) {
-            match consider(room, &sink, head, health).await? {
-                Considered::Done(shown) => {
-                    if beats {
-                        heartbeat.learn(room, head.incident, shown);
-                    }
-                    return Ok(Step::Again);
-                }
-                Considered::Unplanned => wait = Some(PAUSE),
-                Considered::Quiet => wait = wait.or(Some(LOOK_EVERY)),
-                Considered::Later(at) => later = later.into_iter().chain([at]).min(),
+    let mut waits = match consider_all(room, &sink, &heads, health).await? {
+        ControlFlow::Break((incident, shown)) => {
+            if beats {
+                heartbeat.learn(room, incident, shown);
             }
+            return Ok(Step::Again);
         }
+        ControlFlow::Continue(wait) => Vec::from_iter(wait),
+    };
+    // Nothing could be sent: so no heartbeat waits for it.
+    if beats && heartbeat.is_due(false) && heartbeat.beat(room, &sink, health).await? {
+        return Ok(Step::Again);
     }
     let now = room.tools.now();
-    let first = waiting.first().map(|it| it.due_at().unwrap_or(now));
-    let next = first.into_iter().chain(later).min();
-    let wait = wait.or_else(|| next.map(|at| at.since(now)));
-    // With neither, the next look finds whether there is anything to do.
-    let waits = wait.into_iter().chain(heartbeat.wait().filter(|_| beats));
-    Ok(Step::Wait(waits.min().unwrap_or_default()))
+    let next = waiting.iter().find(|it| !is_ready(room, it, health));
+    let next = next.and_then(Notification::due_at);
+    waits.extend(next.map(|at| at.since(now)));
+    waits.extend(heartbeat.wait().filter(|_| beats));
+    // Without any, the next look finds whether there is anything to do.
+    Ok(Step::Wait(waits.into_iter().min().unwrap_or_default()))
+}
+
+/// Considers incidents until something was done about one: that one, and what the sink shows then,
+/// if a call has changed it. Else how long none of them can be sent.
+async fn consider_all(
+    room: &Room,
+    sink: &Sink,
+    heads: &[Notification],
+    health: &mut Health,
+) -> Result<ControlFlow<(IncidentId, Option<Shown>), Option<Duration>>, Trouble> {
+    let (mut considered, mut waits) = (BTreeSet::new(), Vec::new());
+    for head in heads {
+        // Others need not wait for an incident that waits itself.
+        if considered.insert(head.incident) {
+            waits.push(match consider(room, sink, head, health).await? {
+                Considered::Done(shown) => {
+                    return Ok(ControlFlow::Break((head.incident, shown)));
+                }
+                Considered::Unplanned => PAUSE,
+                Considered::Quiet => LOOK_EVERY,
+                Considered::Later(at) => at.since(room.tools.now()),
+            });
+        }
+    }
+    Ok(ControlFlow::Continue(waits.into_iter().min()))
 }
 
 /// What looking at an incident came to.

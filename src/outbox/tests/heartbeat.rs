@@ -442,3 +442,40 @@ async fn a_death_at_any_batch_lets_no_heartbeat_open_what_has_ended() {
     }
     assert!(seen.contains(&3), "most are whole: {seen:?}");
 }
+
+/// By the clock that was wrong its news is due at once, but another message about it comes first.
+#[tokio::test(start_paused = true)]
+async fn heartbeats_do_not_wait_for_news_that_waits_itself() {
+    let world = world().await;
+    let lasting = world.open(1).await;
+    world.passes(2 * MINUTE).await;
+    *world.sink.always.lock() = Some(Receipt::Unsure {
+        why: "no answer".into(),
+    });
+    let incident = world.open(2).await;
+    world.until(|world| world.heard().len() >= 4).await;
+    *world.sink.always.lock() = None;
+    let worse = Incident {
+        severity: Severity::Critical,
+        ..incident
+    };
+    world.put(&worse).await;
+    world.until(|world| world.notifications().len() == 3).await;
+    let news = world.notifications().into_iter();
+    let mut news = news
+        .filter(|it| it.kind == NotificationKind::Worse)
+        .collect::<Vec<_>>();
+    let mut news = news.pop().expect("it is planned");
+    news.planned_at = news.planned_at.plus(Duration::from_hours(3));
+    world
+        .commit(vec![Change::PutNotification(Box::new(news))])
+        .await;
+    let sent = world.heard().len();
+    world.sink.beats.lock().clear();
+    world.passes(4 * MINUTE).await;
+    assert_eq!(world.heard().len(), sent, "it waits");
+    let beats = beats(&world);
+    assert!(beats.len() >= 3, "{}", beats.len());
+    let is_of = |beat: &Beat| beat.incidents == [(lasting.id, false)];
+    assert!(beats.iter().all(is_of));
+}
