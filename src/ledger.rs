@@ -26,6 +26,7 @@ mod steps;
 mod tests;
 mod trouble;
 mod waiting;
+mod walk;
 mod window;
 mod worker;
 

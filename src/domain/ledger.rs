@@ -9,12 +9,14 @@ mod deferred;
 mod gap;
 mod marks;
 mod pending;
+mod stretch;
 mod uptime;
 
-pub use compare::{Comparison, MISSING_MAX, Missing, Seen};
+pub use compare::{Comparison, MISSING_MAX, Missing, Seen, Sight};
 pub use deferred::{Deferral, Deferred, GIVEN_UP_MAX, PENDING_MAX, next_try};
 pub use gap::{GAPS_MAX, Gap, GapCause, Loss, SHORT, Totals};
 pub use marks::{Marks, OVERLAP};
+pub use stretch::{Progress, Step, Stretch};
 pub use uptime::{Outage, Uptime};
 
 use super::connection::LastError;
@@ -32,6 +34,10 @@ pub struct Ledger {
     pub hook: Option<HookId>,
     /// How far the log was read.
     pub marks: Marks,
+    /// What was read beyond the marks by walks that did not come to their end, the newest first.
+    pub stretches: Vec<Stretch>,
+    /// What was sent until then is read by no later reconcile, by our clock; `None`: not known.
+    pub compared_to: Option<Timestamp>,
     /// When the last complete reconcile began: what the log had then is compared.
     pub read_at: Option<Timestamp>,
     /// Until when the provider's runs are known from a list of them, or from the log of a former
@@ -67,6 +73,8 @@ impl Ledger {
             owner,
             hook: None,
             marks: Marks::default(),
+            stretches: Vec::new(),
+            compared_to: None,
             read_at: None,
             listed_at: None,
             due_at,
@@ -90,6 +98,10 @@ impl Ledger {
 
     /// Moves the marks. What was given up and is settled is no longer listed.
     pub fn settle(&mut self, marks: Marks) {
+        if marks.settled != self.marks.settled {
+            // A reconcile that began then saw the attempt that is settled now.
+            self.compared_to = self.marks.newest.map(|(_, began)| began);
+        }
         self.marks = marks;
         self.deferred
             .retain(|it| it.is_pending() || !it.is_settled(marks));
@@ -111,6 +123,7 @@ impl Ledger {
         self.hook = Some(hook);
         self.listed_at = self.listed_at.max(self.marks.settled_at);
         self.marks = Marks::default();
+        self.stretches.clear();
         self.counted_to = None;
         let mut gone = std::mem::take(&mut self.deferred);
         gone.retain(Deferred::is_pending);
@@ -211,6 +224,23 @@ mod tests {
         assert_eq!((marks.settled, marks.newest), (None, Some((12, minute(0)))));
         let marks = marks.after(minute(10), Some(15), None);
         assert_eq!(marks.settled, Some(12));
+    }
+
+    /// Where the log has no times, the next reconcile reads back to what the one before the last
+    /// saw.
+    #[test]
+    fn what_was_sent_before_the_reconcile_that_is_settled_is_not_read_again() {
+        let mut ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
+        for (at, newest, expected) in [
+            (0, Some(9), None),
+            (360, Some(30), Some(0)),
+            (365, Some(31), Some(0)),
+            (720, None, Some(360)),
+            (1080, Some(40), Some(360)),
+        ] {
+            ledger.settle(ledger.marks.after(minute(at), newest, None));
+            assert_eq!(ledger.compared_to, expected.map(minute), "{at}");
+        }
     }
 
     #[test]

@@ -113,6 +113,12 @@ impl Caller {
         }
     }
 
+    /// Where a log is read on: see [`crate::provider::Logs::place_in_log`].
+    pub(super) fn place_in_log(&self, page: &str, before: u64) -> String {
+        let hooks = self.room.ports.providers.hooks(&self.connection.instance);
+        hooks.map_or_else(|| page.to_owned(), |hooks| hooks.place_in_log(page, before))
+    }
+
     /// Makes a call that may be repeated. A credential that is dead or has no access is replaced by
     /// the next one. A limit of a minute is waited for, if a place for that is free.
     pub(super) async fn ask<T, Calling>(

@@ -1,8 +1,6 @@
 //! One reconcile of one connection.
 
 use super::calls::Caller;
-use super::case::Case;
-use super::ingest::id_of_body;
 use super::reading::{Controls, Unread};
 use super::room::Room;
 use super::steps::{Records, Steps};
@@ -12,17 +10,15 @@ use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::error_code::ErrorCode;
 use crate::domain::id::HookId;
-use crate::domain::ledger::{Comparison, Loss, Marks, Missing, Outage, Seen};
+use crate::domain::ledger::{Marks, Outage};
 use crate::domain::time::Timestamp;
-use crate::provider::{LogPage, LogRead, Logged, LoggedPayload, ProviderError};
+use crate::provider::ProviderError;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Pending deliveries are looked at no more often than this.
 const PENDING_MIN: Duration = Duration::from_secs(10);
-/// How often the reading of a log begins again because its cursor was lost.
-const RESTARTS_MAX: u32 = 3;
 /// How often a reconcile looks whether the delivery of a run has come that has just changed: of all
 /// runs, because a provider's clock that is ahead makes each page look like that.
 const ARRIVAL_LOOKS: u32 = 40;
@@ -53,16 +49,6 @@ pub(super) struct Reconcile {
     pub(super) unread: Unread,
     /// How often it may still look for the delivery of a run that has just changed.
     pub(super) looks: u32,
-}
-
-/// What reading a log led to.
-enum Read {
-    /// All of it is compared.
-    Compared(Comparison),
-    /// The provider has no log to read.
-    NoLog,
-    /// The provider does not list the hook.
-    NoHook,
 }
 
 /// Reconciles a connection. Returns when it is due again.
@@ -129,11 +115,9 @@ impl Reconcile {
         self.look_at_requested().await?;
         let is_first = self.steps.records.ledger.read_at.is_none();
         let (marks, since) = loop {
-            let mut comparison = match self.read_log().await? {
-                Read::Compared(comparison) => comparison,
-                Read::NoLog | Read::NoHook => {
-                    break (self.steps.records.ledger.marks, self.unlogged_since(None));
-                }
+            let Some(mut comparison) = self.read_log().await? else {
+                let marks = self.steps.records.ledger.marks;
+                break (marks, self.unlogged_since(None));
             };
             let since = self.unlogged_since(Some(&comparison));
             if !self.recover(&mut comparison).await? {
@@ -196,109 +180,6 @@ impl Reconcile {
         }
     }
 
-    pub(super) async fn read_page(
-        &mut self,
-        cursor: Option<String>,
-    ) -> Result<LogRead, ProviderError> {
-        let (hook, priority) = (self.hook, self.priority());
-        let call = move |hooks: Arc<dyn crate::provider::Hooks>, access, target| {
-            let cursor = cursor.clone();
-            async move {
-                let cursor = cursor.as_deref();
-                hooks.delivery_log(&access, &target, hook, cursor).await
-            }
-        };
-        self.caller.ask(priority, call).await
-    }
-
-    /// Reads the log back to what is settled. What a list contains with its payload is ingested at
-    /// once.
-    async fn read_log(&mut self) -> Result<Read, Trouble> {
-        let marks = self.steps.records.ledger.marks;
-        let mut comparison = Comparison::new(marks, self.began);
-        let (mut cursor, mut restarts) = (None::<String>, 0);
-        loop {
-            let page = match self.read_page(cursor.clone()).await? {
-                LogRead::Page(page) => page,
-                LogRead::CursorLost if restarts < RESTARTS_MAX && cursor.is_some() => {
-                    restarts += 1;
-                    cursor = None;
-                    comparison = Comparison::new(marks, self.began);
-                    continue;
-                }
-                LogRead::CursorLost => return Err(unusable("a lost place in its log").into()),
-                LogRead::HookMissing => return Ok(Read::NoHook),
-                LogRead::Unsupported => return Ok(Read::NoLog),
-            };
-            let LogPage {
-                attempts,
-                unreadable,
-                next,
-            } = page;
-            self.is_unsure |= unreadable > 0;
-            let last = attempts.last().map(|last| (last.attempt, last.at));
-            for logged in attempts {
-                self.compare(&mut comparison, logged).await?;
-            }
-            let wants_more = last.is_none_or(|(last, at)| comparison.wants_more(last, at));
-            match next.filter(|_| wants_more) {
-                None => return Ok(Read::Compared(comparison)),
-                next if next == cursor => {
-                    return Err(unusable("the same page of its log twice").into());
-                }
-                next => cursor = next,
-            }
-        }
-    }
-
-    async fn compare(
-        &mut self,
-        comparison: &mut Comparison,
-        logged: Logged,
-    ) -> Result<(), Trouble> {
-        let id = logged
-            .delivery_id
-            .clone()
-            .or_else(|| match &logged.payload {
-                LoggedPayload::Listed(payload) => Some(id_of_body(payload)),
-                LoggedPayload::Separate | LoggedPayload::Lost => None,
-            });
-        let id = id.unwrap_or_default();
-        let seen = Seen {
-            attempt: logged.attempt,
-            delivery_id: &id,
-            event: &logged.event,
-            at: logged.at,
-            status: logged.status,
-        };
-        // One without an id and a payload cannot be named.
-        let is_settled = id.is_empty()
-            || comparison.is_settled(logged.attempt, logged.at)
-            || self.steps.records.ledger.is_deferred(&id);
-        let is_stored = !is_settled && self.is_stored(&id).await?;
-        if is_stored && logged.payload == LoggedPayload::Separate {
-            self.controls.add(logged.attempt);
-        }
-        if is_settled || is_stored {
-            comparison.take(seen, true);
-            return Ok(());
-        }
-        match logged.payload {
-            LoggedPayload::Separate => comparison.take(seen, false),
-            LoggedPayload::Listed(payload) => {
-                let case = Case::listed(alone(seen));
-                self.ingest(&case, payload).await?;
-                comparison.take(seen, true);
-            }
-            LoggedPayload::Lost => {
-                let case = Case::listed(alone(seen));
-                self.give_up(&case, Loss::TooLarge).await?;
-                comparison.take(seen, true);
-            }
-        }
-        Ok(())
-    }
-
     /// All of the log is compared.
     async fn finish(&mut self, marks: Marks) -> Result<Duration, Trouble> {
         let room = Arc::clone(&self.steps.room);
@@ -308,6 +189,7 @@ impl Reconcile {
         let edit = |records: &mut Records| {
             let ledger = &mut records.ledger;
             ledger.settle(marks);
+            ledger.stretches.clear();
             ledger.read_at = Some(began);
             ledger.answered = answered;
             ledger.due_at = now.plus(wait);
@@ -368,14 +250,6 @@ impl Reconcile {
             tracing::debug!(connection.id = %id, %error, words);
         }
     }
-}
-
-/// A missing delivery of which one attempt is known.
-fn alone(seen: Seen<'_>) -> Missing {
-    let mut comparison = Comparison::new(Marks::default(), Timestamp(0));
-    comparison.take(seen, false);
-    let mut missing = comparison.take_missing();
-    missing.next().expect("it was taken as missing")
 }
 
 pub(super) fn unusable(what: &str) -> ProviderError {

@@ -2,6 +2,7 @@
 
 mod arriving;
 mod clocks;
+mod cut_off;
 mod limits;
 mod log;
 mod regular;

@@ -119,6 +119,10 @@ macro_rules! shared {
 }
 
 impl<D: Operations> Logs for Client<D> {
+    fn place_in_log(&self, page: &str, before: u64) -> String {
+        D::place_in_log(page, before)
+    }
+
     shared!(reading::delivery_log(hook: HookId, cursor: Option<&'a str>) -> LogRead);
     shared!(reading::logged_payload(hook: HookId, attempt: u64) -> Option<Payload>);
     shared!(reading::redeliver(hook: HookId, attempt: u64) -> Redelivered);

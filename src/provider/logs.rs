@@ -189,6 +189,11 @@ pub trait Logs: Send + Sync + 'static {
         cursor: Option<&'a str>,
     ) -> Calling<'a, LogRead>;
 
+    /// Where a walk through a log continues at an entry that an earlier one has read: a cursor from
+    /// which that entry is found within a few pages. `page` is the cursor of the page on which it
+    /// was, and `before` the number of entries that are listed before it now.
+    fn place_in_log(&self, page: &str, before: u64) -> String;
+
     /// Reads the payload of an attempt, if it is [`LoggedPayload::Separate`]. `None` when the
     /// provider no longer has it, did not keep it, or when it is too large to be read (8 MiB with
     /// all else): then a redelivery may still bring it. Its JSON was parsed by the provider: not

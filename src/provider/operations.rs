@@ -58,6 +58,9 @@ pub(super) trait Operations: Dialect {
         cursor: Option<&str>,
     ) -> impl Future<Output = Outcome<Result<LogRead, Answer>>> + Send;
 
+    /// Where a log is read on. See [`super::logs::Logs::place_in_log`].
+    fn place_in_log(page: &str, before: u64) -> String;
+
     /// Reads the payload of an attempt, or the refusal.
     fn logged_payload(
         s: &mut Session<'_, Self>,

@@ -13,6 +13,7 @@
 mod cgroup;
 mod clock;
 mod commanded;
+mod cut_off;
 mod daemon;
 mod daemon_full;
 mod daemon_kill;

@@ -22,6 +22,7 @@ use std::time::Duration;
 both! {
     every_attempt_is_listed_whatever_its_result_under_the_id_that_ingress_stores
     a_log_that_grows_while_it_is_read_loses_nothing
+    a_place_in_a_log_is_found_again_after_more_was_sent
     a_logged_payload_means_what_was_sent
     a_redelivery_arrives_under_the_same_id
     a_log_is_read_at_any_name_of_its_repository
@@ -198,6 +199,35 @@ async fn a_log_that_grows_while_it_is_read_loses_nothing(stand: Stand) {
     }
     assert_eq!(before.difference(&seen).count(), 0);
     case.receiver.stop().await;
+}
+
+async fn a_place_in_a_log_is_found_again_after_more_was_sent(stand: Stand) {
+    const MORE: usize = 45;
+    let case = Case::new(stand).await;
+    (0..230).for_each(|_| case.push());
+    case.settle();
+    let (mut cursor, mut ids) = (None, Vec::new());
+    let page = loop {
+        let page = case.page(cursor.as_deref()).await;
+        ids.extend(page.attempts.iter().map(|it| it.attempt));
+        if ids.len() >= 215 {
+            break cursor.expect("it is not on the first page");
+        }
+        cursor = page.next;
+    };
+    let sought = ids[ids.len() - 1];
+    (0..MORE).for_each(|_| case.push());
+    case.settle();
+    let before = (ids.len() - 1 + MORE) as u64;
+    let mut cursor = Some(case.stand.hooks.place_in_log(&page, before));
+    for _ in 0..3 {
+        let page = case.page(cursor.as_deref()).await;
+        if page.attempts.iter().any(|it| it.attempt == sought) {
+            return case.receiver.stop().await;
+        }
+        cursor = page.next;
+    }
+    panic!("{sought} is not there");
 }
 
 async fn a_logged_payload_means_what_was_sent(stand: Stand) {

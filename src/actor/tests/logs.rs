@@ -39,6 +39,10 @@ impl Logs for FakeProvider {
         Box::pin(self.call("delivery_log", access, empty))
     }
 
+    fn place_in_log(&self, page: &str, _: u64) -> String {
+        page.to_owned()
+    }
+
     fn logged_payload<'a>(
         &'a self,
         access: &'a Access,

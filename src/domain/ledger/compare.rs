@@ -45,13 +45,36 @@ pub struct Missing {
 /// When an attempt was made, in a log with times or without.
 type Order = (Option<Timestamp>, u64);
 
+/// What a walk through a log has seen of its newest part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// When it began, by our clock.
+    pub began: Timestamp,
+    /// The newest attempt.
+    pub newest: Option<u64>,
+    /// The newest time, in a log with times.
+    pub newest_at: Option<Timestamp>,
+}
+
+impl Sight {
+    /// What both have seen.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        Self {
+            began: self.began.min(other.began),
+            newest: self.newest.into_iter().chain(other.newest).min(),
+            newest_at: self.newest_at.into_iter().chain(other.newest_at).min(),
+        }
+    }
+}
+
 /// A comparison of a log with what is stored, page by page from the newest attempt on.
 #[derive(Debug)]
 pub struct Comparison {
     marks: Marks,
-    began: Timestamp,
-    newest: Option<u64>,
-    newest_at: Option<Timestamp>,
+    sight: Sight,
+    /// What the walks saw that compared a part of the log before.
+    before: Option<Sight>,
     oldest_at: Option<Timestamp>,
     /// Missing deliveries, in the order in which they were first sent.
     missing: BTreeMap<Order, Missing>,
@@ -66,9 +89,12 @@ impl Comparison {
     pub fn new(marks: Marks, began: Timestamp) -> Self {
         Self {
             marks,
-            began,
-            newest: None,
-            newest_at: None,
+            sight: Sight {
+                began,
+                newest: None,
+                newest_at: None,
+            },
+            before: None,
             oldest_at: None,
             missing: BTreeMap::new(),
             by_id: HashMap::new(),
@@ -76,10 +102,24 @@ impl Comparison {
         }
     }
 
+    /// A part of the log is not read, because another walk has compared it, which saw this. What
+    /// appeared in that part since is found by the next comparison: the marks move only as far as
+    /// that walk would have moved them.
+    pub fn join(&mut self, earlier: Sight) {
+        let before = self.before.map_or(earlier, |it| it.earlier(earlier));
+        self.before = Some(before);
+    }
+
+    /// What was seen when the first part was compared.
+    pub fn sight(&self) -> Sight {
+        self.before
+            .map_or(self.sight, |before| before.earlier(self.sight))
+    }
+
     /// Takes an attempt; `is_stored` is whether any attempt of its delivery is stored here.
     pub fn take(&mut self, seen: Seen<'_>, is_stored: bool) {
-        self.newest = self.newest.max(Some(seen.attempt));
-        self.newest_at = self.newest_at.max(seen.at);
+        self.sight.newest = self.sight.newest.max(Some(seen.attempt));
+        self.sight.newest_at = self.sight.newest_at.max(seen.at);
         self.oldest_at = match (self.oldest_at, seen.at) {
             (Some(oldest), Some(at)) => Some(oldest.min(at)),
             (oldest, at) => oldest.or(at),
@@ -153,7 +193,12 @@ impl Comparison {
         if self.is_partial() {
             return self.marks;
         }
-        self.marks.after(self.began, self.newest, self.newest_at)
+        let Sight {
+            began,
+            newest,
+            newest_at,
+        } = self.sight();
+        self.marks.after(began, newest, newest_at)
     }
 
     /// The marks once a missing delivery and all that were sent before it are ingested or given up.
@@ -161,7 +206,7 @@ impl Comparison {
     /// Without times nothing moves: ids say nothing about what was read from an earlier page.
     pub fn marks_at(&self, handled: &Missing) -> Marks {
         let mut marks = self.marks;
-        let young = self.newest_at.map(|newest| newest.minus(OVERLAP));
+        let young = self.sight().newest_at.map(|newest| newest.minus(OVERLAP));
         let before = handled.at.map(|at| at.minus(Duration::from_millis(1)));
         let handled_at = before.and_then(|at| Some(at.min(young?)));
         marks.settled_at = marks.settled_at.max(handled_at);
@@ -298,6 +343,30 @@ mod tests {
         assert!(comparison.wants_more(6, None) && !comparison.wants_more(5, None));
         assert!(comparison.wants_more(1, Some(at(51))) && !comparison.wants_more(99, Some(at(50))));
         assert!(fresh().wants_more(1, None), "the whole log, the first time");
+    }
+
+    #[test]
+    fn what_another_walk_has_compared_moves_the_marks_as_that_would_have() {
+        let sight = |began, newest| Sight {
+            began: at(began),
+            newest: Some(newest),
+            newest_at: Some(at(newest)),
+        };
+        let mut comparison = Comparison::new(Marks::default(), at(9_000));
+        comparison.take(seen(8_900, "missing"), false);
+        comparison.join(sight(7_000, 6_900));
+        comparison.take(seen(3_000, "old"), true);
+        comparison.join(sight(5_000, 4_900));
+        comparison.join(sight(8_000, 7_900));
+        assert_eq!(comparison.sight(), sight(5_000, 4_900));
+        let marks = comparison.marks();
+        assert_eq!(marks.settled_at, Some(at(4_900).minus(OVERLAP)));
+        assert_eq!(marks.newest, Some((4_900, at(5_000))));
+        let missing = comparison.take_missing().next().unwrap();
+        assert_eq!(
+            comparison.marks_at(&missing).settled_at,
+            Some(at(4_900).minus(OVERLAP)),
+        );
     }
 
     #[test]

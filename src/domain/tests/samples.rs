@@ -15,7 +15,9 @@ use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
-use crate::domain::ledger::{Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing};
+use crate::domain::ledger::{
+    Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing, Sight, Stretch,
+};
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::outage::ProviderOutage;
@@ -394,6 +396,22 @@ pub(crate) fn gap(id: u128, connection: ConnectionId) -> Gap {
     gap.logged_from = Some(Timestamp(11));
     gap.close(Timestamp(70_000), 0);
     gap
+}
+
+/// A stretch of a log from one attempt down to another.
+pub(crate) fn stretch(top: u64, bottom: u64) -> Stretch {
+    Stretch {
+        top,
+        bottom,
+        count: top - bottom + 1,
+        page: format!("page of {bottom}"),
+        sight: Sight {
+            began: AT,
+            newest: Some(top),
+            newest_at: Some(AT),
+        },
+        is_unsure: false,
+    }
 }
 
 /// A delivery that could not be read.

@@ -1,6 +1,6 @@
 //! A provider with the log of one hook, for which each entry can fail.
 
-use super::TestClock;
+use super::{TestClock, cut_off};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
@@ -39,6 +39,8 @@ pub(super) struct State {
     /// The newest last.
     pub(super) entries: Vec<(Logged, Kept)>,
     pub(super) sent: u64,
+    /// It has pages with numbers, payloads in its list, and no times, as GitLab's.
+    pub(super) is_numbered: bool,
     /// All calls fail.
     pub(super) down: Option<Failing>,
     /// The hook was deleted at the provider, and its log with it.
@@ -137,6 +139,7 @@ impl FakeLog {
         let state = State {
             entries: Vec::new(),
             sent: 0,
+            is_numbered: false,
             down: None,
             is_deleted: false,
             details_down: None,
@@ -172,6 +175,13 @@ impl FakeLog {
         state.sent += 1;
         let attempt = state.sent;
         let guid = format!("guid-{attempt}");
+        let is_numbered = state.is_numbered;
+        let payload = if is_numbered {
+            let body = format!(r#"{{"attempt":{attempt}}}"#);
+            LoggedPayload::Listed(samples::payload(body))
+        } else {
+            LoggedPayload::Separate
+        };
         // One a millisecond at most, as attempts differ in time.
         let mut last = self.clock.lock();
         let at = self.time.right().max(Timestamp(last.0 + 1));
@@ -181,10 +191,10 @@ impl FakeLog {
             delivery_id: Some(guid.clone()),
             event: "push".into(),
             action: None,
-            at: Some(at),
+            at: Some(at).filter(|_| !is_numbered),
             status,
             is_redelivery: false,
-            payload: LoggedPayload::Separate,
+            payload,
         };
         state.entries.push((logged, kept));
         guid
@@ -225,6 +235,9 @@ impl FakeLog {
 
     fn page(&self, cursor: Option<&str>) -> LogPage {
         let state = self.state.lock();
+        if state.is_numbered {
+            return cut_off::page(&state, cursor);
+        }
         let before: u64 = cursor.map_or(u64::MAX, |cursor| cursor.parse().expect("a number"));
         let older = state.entries.iter().rev().map(|(logged, _)| logged);
         let older = older.filter(|logged| logged.attempt < before);
@@ -301,6 +314,13 @@ impl Logs for FakeLog {
             }
             Ok(LogRead::Page(self.page(cursor)))
         })
+    }
+
+    fn place_in_log(&self, page: &str, before: u64) -> String {
+        if !self.state.lock().is_numbered {
+            return page.to_owned();
+        }
+        cut_off::place(before)
     }
 
     fn logged_payload<'a>(

@@ -151,6 +151,14 @@ fn path_of(target: &Target, hook: HookId) -> String {
     format!("projects/{project}/hooks/{}", hook.0)
 }
 
+/// The cursor of the page before the one with the entry before which so many are listed: entries
+/// that could not be read may have been counted twice.
+pub(super) fn place(before: u64) -> String {
+    let size = SIZES[0];
+    let page = (before / size).clamp(1, PAGE_MAX);
+    format!("{size}:{page}")
+}
+
 pub(super) async fn page(
     s: &mut Talk<'_>,
     target: &Target,

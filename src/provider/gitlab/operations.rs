@@ -137,6 +137,10 @@ impl Operations for GitlabDialect {
         log::page(s, target, hook, cursor).await
     }
 
+    fn place_in_log(_: &str, before: u64) -> String {
+        log::place(before)
+    }
+
     /// GitLab's list has the payloads, and there is no route for a single entry.
     async fn logged_payload(
         _: &mut Talk<'_>,

@@ -280,8 +280,8 @@ struct Floors<'a, K> {
     now: Timestamp,
     in_all: OnceCell<Cell<usize>>,
     of_connection: RefCell<HashMap<u128, usize>>,
-    /// When the provider's log was compared last.
-    read_at: RefCell<HashMap<ConnectionId, Option<Timestamp>>>,
+    /// What was sent until then is in no part of the provider's log that is read again.
+    compared_to: RefCell<HashMap<ConnectionId, Option<Timestamp>>>,
 }
 
 impl<'a, K: Kv> Floors<'a, K> {
@@ -292,7 +292,7 @@ impl<'a, K: Kv> Floors<'a, K> {
             now,
             in_all: OnceCell::new(),
             of_connection: RefCell::default(),
-            read_at: RefCell::default(),
+            compared_to: RefCell::default(),
         }
     }
 
@@ -313,14 +313,14 @@ impl<'a, K: Kv> Floors<'a, K> {
         if made_at < self.now.minus(LOGGED_MAX) {
             return Ok(false);
         }
-        let read_at = match self.read_at.borrow_mut().entry(of) {
+        let compared_to = match self.compared_to.borrow_mut().entry(of) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(unknown) => {
                 let ledger = self.index.ledger(of)?;
-                *unknown.insert(ledger.and_then(|ledger| ledger.read_at))
+                *unknown.insert(ledger.and_then(|ledger| ledger.compared_to))
             }
         };
-        Ok(read_at.is_none_or(|read_at| made_at >= read_at.minus(OVERLAP * 2)))
+        Ok(compared_to.is_none_or(|at| made_at >= at.minus(OVERLAP * 2)))
     }
 
     /// The guards of a forgotten delivery that are old, unless a floor keeps them. Those of a

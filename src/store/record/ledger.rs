@@ -1,12 +1,12 @@
 //! The frozen mirrors of ledgers and gaps.
 
-use super::codec::{Record, second_versions};
+use super::codec::{Record, RecordError, plain, second_versions};
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::connection::LastError;
 use crate::domain::id::{ConnectionId, GapId, HookId, UserId};
 use crate::domain::ledger::{
-    Asked, AskedBy, Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing, Outage,
-    Totals, Uptime,
+    Asked, AskedBy, Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing, Outage, Sight,
+    Stretch, Totals, Uptime,
 };
 use crate::domain::time::Timestamp;
 use std::collections::BTreeMap;
@@ -66,11 +66,43 @@ frozen!(LedgerV1 {
     answered: Option<i64>,
     totals: TotalsV1,
 });
-mirror!(LedgerV2 of Ledger {
+frozen!(LedgerV2 {
+    connection: u128,
+    owner: u128,
+    hook: Option<u64>,
+    marks: MarksV1,
+    read_at: Option<i64>,
+    listed_at: Option<i64>,
+    due_at: i64,
+    failures: u32,
+    last_error: Option<<LastError as Wire>::Plain>,
+    gap: Option<u128>,
+    deferred: Vec<DeferredV2>,
+    behind_since: Option<i64>,
+    counted_to: Option<i64>,
+    answered: Option<i64>,
+    totals: TotalsV1,
+});
+mirror!(SightV1 of Sight {
+    began: Timestamp,
+    newest: Option<u64>,
+    newest_at: Option<Timestamp>,
+});
+mirror!(StretchV1 of Stretch {
+    top: u64,
+    bottom: u64,
+    count: u64,
+    page: String,
+    sight: Sight,
+    is_unsure: bool,
+});
+mirror!(LedgerV3 of Ledger {
     connection: ConnectionId,
     owner: UserId,
     hook: Option<HookId>,
     marks: Marks,
+    stretches: Vec<Stretch>,
+    compared_to: Option<Timestamp>,
     read_at: Option<Timestamp>,
     listed_at: Option<Timestamp>,
     due_at: Timestamp,
@@ -109,7 +141,6 @@ mirror!(OutageV1 of Outage { cause: GapCause, from: Timestamp, to: Timestamp });
 mirror!(UptimeV1 of Uptime { alive_at: Timestamp, outages: Vec<Outage> });
 
 second_versions! {
-    Ledger = "ledger" from with_one_list,
     Asked = "request to reconcile" from without_a_time,
 }
 
@@ -147,6 +178,8 @@ fn with_one_list(v1: LedgerV1) -> Option<Ledger> {
         owner: Wire::from_wire(v1.owner)?,
         hook: Wire::from_wire(v1.hook)?,
         marks: Wire::from_wire(v1.marks)?,
+        stretches: Vec::new(),
+        compared_to: None,
         read_at: v1.read_at.map(Timestamp),
         listed_at: v1.listed_at.map(Timestamp),
         due_at: Timestamp(v1.due_at),
@@ -159,6 +192,43 @@ fn with_one_list(v1: LedgerV1) -> Option<Ledger> {
         answered: v1.answered.map(Timestamp),
         totals: Wire::from_wire(v1.totals)?,
     })
+}
+
+/// Version 2 remembered nothing of a walk that did not come to its end.
+fn without_stretches(v2: LedgerV2) -> Option<Ledger> {
+    Some(Ledger {
+        connection: Wire::from_wire(v2.connection)?,
+        owner: Wire::from_wire(v2.owner)?,
+        hook: Wire::from_wire(v2.hook)?,
+        marks: Wire::from_wire(v2.marks)?,
+        stretches: Vec::new(),
+        compared_to: None,
+        read_at: Wire::from_wire(v2.read_at)?,
+        listed_at: Wire::from_wire(v2.listed_at)?,
+        due_at: Wire::from_wire(v2.due_at)?,
+        failures: v2.failures,
+        last_error: Wire::from_wire(v2.last_error)?,
+        gap: Wire::from_wire(v2.gap)?,
+        deferred: Wire::from_wire(v2.deferred)?,
+        behind_since: Wire::from_wire(v2.behind_since)?,
+        counted_to: Wire::from_wire(v2.counted_to)?,
+        answered: Wire::from_wire(v2.answered)?,
+        totals: Wire::from_wire(v2.totals)?,
+    })
+}
+
+impl Record for Ledger {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "ledger";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let ledger = match version {
+            1 => with_one_list(plain(bytes)?),
+            2 => without_stretches(plain(bytes)?),
+            _ => None,
+        };
+        ledger.ok_or(RecordError::Damaged)
+    }
 }
 
 impl Record for Gap {
@@ -192,6 +262,7 @@ mod tests {
         let ledger = samples::ledger(ConnectionId::from_u128(3));
         round(vec![
             Ledger {
+                stretches: vec![samples::stretch(900, 200)],
                 totals: gap.totals,
                 gap: Some(gap.id),
                 deferred: [

@@ -392,9 +392,9 @@ fn what_is_not_compared_yet_keeps_its_guards() {
         guards_in_all: 0,
         ..Retention::default()
     };
-    let read_at = NOW.minus(hour * 30);
-    for (read_at, stay) in [
-        (Some(read_at), [false, false, true, true]),
+    let compared_to = NOW.minus(hour * 30);
+    for (compared_to, stay) in [
+        (Some(compared_to), [false, false, true, true]),
         (None, [false, true, true, true]),
         (Some(NOW), [false, false, false, false]),
     ] {
@@ -402,7 +402,7 @@ fn what_is_not_compared_yet_keeps_its_guards() {
         let known = connection(1, None, "octo/app");
         let mut ledger = Ledger::new(CONNECTION, known.owner, OLD);
         put(&index, &Change::PutConnection(Box::new(known)));
-        ledger.read_at = read_at;
+        ledger.compared_to = compared_to;
         put(&index, &Change::PutLedger(Box::new(ledger)));
         let mut all = Vec::new();
         for (n, hours) in [(1, 9 * 24), (2, 31), (3, 30), (4, 2)] {
@@ -430,6 +430,6 @@ fn what_is_not_compared_yet_keeps_its_guards() {
             };
             conflict(&index, vec![guard]).is_some()
         });
-        assert_eq!(left.collect::<Vec<_>>(), stay, "{read_at:?}");
+        assert_eq!(left.collect::<Vec<_>>(), stay, "{compared_to:?}");
     }
 }
