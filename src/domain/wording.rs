@@ -157,6 +157,7 @@ pub fn health_title(failure: HealthFailure<'_>) -> String {
             let name = &connection.full_name;
             format!("A delivery from {name} could not be read: {reason}. Look at it, then resolve.")
         }
+        HealthFailure::DeliveriesLost { connection, count } => lost(connection, count),
         HealthFailure::CredentialRejected(credential, reason) => rejected(credential, reason),
     }
 }
@@ -186,6 +187,19 @@ fn disabled(connection: &Connection, permanently: bool) -> String {
              A test delivery was requested."
         )
     }
+}
+
+fn lost(connection: &Connection, count: u64) -> String {
+    let name = &connection.full_name;
+    let what = if count == 1 {
+        "A delivery".to_owned()
+    } else {
+        format!("{count} deliveries")
+    };
+    format!(
+        "{what} from {name} cannot be recovered. Look at the gaps (hookherd gaps) and at the CI of \
+         that time, then resolve."
+    )
 }
 
 fn rejected(credential: &Credential, reason: RejectReason) -> String {

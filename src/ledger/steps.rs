@@ -3,7 +3,8 @@
 use super::room::Room;
 use super::trouble::Trouble;
 use crate::domain::connection::Connection;
-use crate::domain::id::GapId;
+use crate::domain::id::{GapId, IncidentId};
+use crate::domain::incident::health::{self, HealthFailure};
 use crate::domain::ledger::{Deferred, GAPS_MAX, Gap, GapCause, Ledger, Missing, Totals};
 use crate::domain::time::Timestamp;
 use crate::store::{After, Batch, Change, CommitError, Guard, Lease, Of, Priority};
@@ -66,6 +67,12 @@ impl Records {
     /// Whether this gap is worth a record, or has one.
     fn is_kept(gap: &Gap, stored: &[GapId]) -> bool {
         gap.is_notable() || stored.contains(&gap.id)
+    }
+
+    /// Whether this gap, which is open among these records, has ended.
+    fn ends(&self, gap: &Gap) -> bool {
+        let had_ended = |it: &Gap| it.id == gap.id && it.closed_at.is_some();
+        gap.closed_at.is_some() && !self.gap.iter().chain(&self.earlier).any(had_ended)
     }
 
     fn totals(&self) -> Totals {
@@ -145,6 +152,7 @@ impl Steps {
         } else {
             Priority::Ingress
         };
+        changes.extend(self.incident(&next, now).await?);
         let stored: Vec<GapId> = self.records.ledger.gap.into_iter().collect();
         let kept = |gap: &&Gap| Records::is_kept(gap, &stored);
         next.ledger.gap = next.gap.as_ref().filter(kept).map(|gap| gap.id);
@@ -166,6 +174,36 @@ impl Steps {
         self.records = next;
         self.records.earlier = None;
         Ok(())
+    }
+
+    /// The incident about deliveries that a gap has lost, opened with the end of the gap; while one
+    /// is unresolved there is no second. A person resolves it: what was lost stays lost.
+    async fn incident(
+        &self,
+        next: &Records,
+        now: Timestamp,
+    ) -> Result<Option<Change>, CommitError> {
+        let ended = next.earlier.iter().filter(|gap| self.records.ends(gap));
+        let lost: u64 = ended.map(|gap| gap.totals.lost()).sum();
+        if lost == 0 {
+            return Ok(None);
+        }
+        let ports = &self.room.ports;
+        let connection = &self.connection;
+        let failure = HealthFailure::DeliveriesLost {
+            connection,
+            count: lost,
+        };
+        let unresolved = ports.store.unresolved_incidents(failure.subject()).await;
+        // Where it cannot be read, it cannot be written.
+        let unresolved = unresolved.map_err(|_| CommitError::Failed)?;
+        if failure.kind().find(unresolved).is_some() {
+            return Ok(None);
+        }
+        let id = IncidentId::generate(ports.clock.now_for_id(), &*ports.entropy);
+        let times = u32::try_from(lost).unwrap_or(u32::MAX);
+        let incident = health::report(failure, times, Vec::new(), id, now);
+        Ok(Some(Change::PutIncident(Box::new(incident))))
     }
 
     /// Has the gap at hand whose account has a pending delivery, for the next step.

@@ -15,6 +15,7 @@ use crate::credentials::{OneToken, Pool, Ports};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Source};
 use crate::domain::id::{ConnectionId, DeliveryId, HookId};
+use crate::domain::incident::{Incident, Subject};
 use crate::domain::ledger::{Asked, AskedBy, Gap, Ledger, Loss};
 use crate::domain::lifecycle::Hook;
 use crate::domain::repo::ProviderKind;
@@ -257,6 +258,12 @@ impl World {
             .ready()
             .unwrap()
             .items
+    }
+
+    /// The incidents that are not resolved.
+    fn incidents(&self) -> Vec<Incident> {
+        let about = Subject::Connection(CONNECTION);
+        self.store.unresolved_incidents(about).ready().unwrap()
     }
 
     /// Missed, recovered, outstanding, and those that are lost by reason.

@@ -67,6 +67,7 @@ macro_rules! contract {
             guards::a_delivery_is_new_by_its_id_and_by_its_body_for_each_connection
             guards::a_repository_is_connected_once_an_owner_until_it_is_disconnected
             guards::nothing_hangs_on_a_connection_that_is_gone
+            guards::no_incident_outlives_its_subject
             guards::nothing_new_becomes_theirs_who_leave
             guards::a_name_belongs_to_one_user
             guards::what_changed_meanwhile_is_not_written_over

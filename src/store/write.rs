@@ -9,8 +9,8 @@ use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, GapId, HookId, IncidentId, OperationId,
     OwnerId, RunId, SinkId, TokenId, UserId,
 };
-use crate::domain::incident::Incident;
 use crate::domain::incident::track::{Track, TrackKey};
+use crate::domain::incident::{Incident, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::ledger::{Asked, Gap, Ledger, Uptime};
 use crate::domain::notification::{Announced, Notification, Thread};
@@ -174,6 +174,8 @@ pub enum Guard {
     SameNote(Box<Note>),
     /// This incident is stored exactly so.
     SameIncident(Box<Incident>),
+    /// With this batch, no incident about this subject is unresolved.
+    Resolved(Subject),
     /// This owner is there, and is not being removed.
     OwnerPresent(OwnerId),
     /// This credential is stored exactly so: it was not changed meanwhile.

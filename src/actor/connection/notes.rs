@@ -151,6 +151,20 @@ async fn end(ports: &Ports, plan: &mut Plan) -> Result<(), ReadError> {
         at: now,
         code: ErrorCode::NotFound,
     };
+    // What was opened since the disconnect, such as by the reconciler.
+    let mut unresolved = ports
+        .store
+        .unresolved_incidents(Subject::Connection(id))
+        .await?;
+    unresolved.retain(|incident| {
+        !plan
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::PutIncident(it) if it.id == incident.id))
+    });
+    let resolved = health::resolve_all(unresolved, Resolution::Disconnected, now);
+    plan.changes
+        .extend(resolved.map(|incident| Change::PutIncident(Box::new(incident))));
     for command in ports.store.commands_asked(id, ASKED_MAX).await? {
         let command = Command { state, ..command };
         plan.changes.push(Change::PutCommand(Box::new(command)));

@@ -12,6 +12,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::{ConnectionId, HookId};
+use crate::domain::incident::Subject;
 use crate::domain::lifecycle::{Call, Input, Reply, SuspendReason, Timer};
 use crate::domain::removal::HookOutcome;
 use crate::domain::standing::Fingerprint;
@@ -235,7 +236,12 @@ impl Turn {
             return Ok(());
         }
         let lease = self.state.lease.ok_or(CommandError::Unavailable)?;
-        let batch = Batch::of(changes).guarded_by(Guard::Lease(lease));
+        let mut batch = Batch::of(changes).guarded_by(Guard::Lease(lease));
+        // No incident outlives its connection: the reconciler opens some, too.
+        if batch.changes.contains(&Change::DeleteConnection(self.id)) {
+            let subject = Subject::Connection(self.id);
+            batch.guards.push(Guard::Resolved(subject));
+        }
         let committed = self.services.ports.store.commit(batch).await;
         if let Err(CommitError::Conflict(Conflict::Lease(_))) = committed {
             tracing::warn!(connection.id = %self.id, "another process has this connection now");

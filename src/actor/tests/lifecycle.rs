@@ -7,11 +7,13 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::delivery::Outcome;
 use crate::domain::history::EntryKind;
-use crate::domain::id::HookId;
-use crate::domain::incident::{IncidentSource, IncidentStatus, Resolution};
+use crate::domain::id::{HookId, IncidentId};
+use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Resolution};
 use crate::domain::lifecycle::{Desired, Failure, Hook};
 use crate::domain::removal::HookOutcome;
+use crate::domain::samples;
 use crate::domain::secret::ProviderToken;
+use crate::store::{Batch, Change};
 use std::time::Duration;
 
 const RETRYABLE: Failure = Failure::Retryable { after: None };
@@ -148,6 +150,26 @@ async fn scenario_06_disconnecting_with_the_provider_down_goes_on_in_the_backgro
     farm.is_gone(connection.id).await;
     assert!(farm.provider.hooks.lock().is_empty());
     assert!(farm.actors.is_empty(), "and its actor is over");
+}
+
+/// The reconciler opens incidents, too, and may not know yet.
+#[actix::test]
+async fn what_is_opened_while_a_connection_leaves_is_resolved_with_its_end() {
+    let (farm, connection) = Farm::connected().await;
+    farm.provider.always_does(Some(Behaviour::Hang));
+    farm.ask(connection.id, CommandKind::Disconnect { delete_hook: true })
+        .await;
+    let id = IncidentId::from_u128(7);
+    let lost = Incident {
+        owner: ANN,
+        ..samples::incident(id, connection.id)
+    };
+    let put = Change::PutIncident(Box::new(lost));
+    farm.store.commit(Batch::of(vec![put])).await.unwrap();
+    farm.provider.always_does(None);
+    farm.is_gone(connection.id).await;
+    let ended = farm.store.incident(id).ready().unwrap().unwrap();
+    assert_eq!(ended.resolution, Some(Resolution::Disconnected));
 }
 
 #[actix::test]

@@ -22,6 +22,14 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
             permanently: false,
         },
         HealthFailure::DeliveryUnreadable { connection, reason },
+        HealthFailure::DeliveriesLost {
+            connection,
+            count: 1,
+        },
+        HealthFailure::DeliveriesLost {
+            connection,
+            count: 3,
+        },
         HealthFailure::CredentialRejected(&credential, RejectReason::Refused),
         HealthFailure::CredentialRejected(&credential, RejectReason::Expired),
         HealthFailure::CredentialRejected(&credential, RejectReason::Revoked),
@@ -36,7 +44,7 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
         "Webhook for ann/api suspended: no working credential. Add one, then resume."
     );
     assert_eq!(
-        health_title(failures[8]),
+        health_title(failures[10]),
         "Credential of ann at github.com expired. Sign in again or add another."
     );
     assert_eq!(ci_title("CI", "main"), "CI failed: CI on main");

@@ -225,6 +225,19 @@ async fn what_the_provider_deletes_before_it_is_read_is_lost_as_expired() {
     // What the log no longer covers may have had more, which nobody can tell.
     let gap = &world.gaps()[0];
     assert!(gap.closed_at.is_some());
+    let incidents = world.incidents();
+    let [lost] = &incidents[..] else {
+        panic!("one incident: {incidents:?}");
+    };
+    assert_eq!(
+        (lost.failure_type.as_str(), lost.owner, lost.occurrences),
+        ("deliveries_lost", ANN, 4)
+    );
+    assert!(
+        lost.title.starts_with("4 deliveries from "),
+        "{}",
+        lost.title
+    );
 }
 
 /// Nobody knows what was missed before the log begins.
@@ -248,6 +261,7 @@ async fn what_is_older_than_the_log_is_told_apart_from_what_is_known_to_be_lost(
     let hours = |ms: u64| ms / 3_600_000;
     assert_eq!((hours(totals.gap_ms), hours(totals.unlogged_ms)), (100, 28));
     assert_eq!(world.log.calls("runs_since"), 1, "runs tell the rest");
+    assert_eq!(world.incidents(), [], "none is known to be lost");
 }
 
 /// The log goes with its hook, and with it what was missing in it.
@@ -281,6 +295,7 @@ async fn a_new_hook_has_another_log_and_what_was_missing_in_the_former_is_lost()
             assert_eq!(gap.logged_from, Some(until), "{fault:?} at {step}");
             assert!(gap.from <= read_at.plus(Duration::from_secs(1)));
             assert!(world.log.calls("runs_since") > lists, "{fault:?} at {step}");
+            assert_eq!(world.incidents().len(), 1, "{fault:?} at {step}");
         }
     }
 }

@@ -107,6 +107,7 @@ async fn one_that_stays_unreadable_is_lost_for_that_reason_and_once() {
         }
         assert_eq!(world.account(), (1, 0, 0, expected));
         assert!(!world.is_stored(&bad) && world.redeliveries() == 1);
+        assert_eq!(world.incidents().len(), 1, "once, also after restarts");
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::apply::{delivery_key, digest_key, note_key, provider_id_key, track_key};
 use super::commands::command_key;
+use super::incidents::{is_resolved, unresolved_claim};
 use super::key::{Key, Kind};
 use super::notifications::{notification_key, rulebook_key, sink_key};
 use super::operations::operation_key;
@@ -18,6 +19,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::id::{
     CommandId, ConnectionId, CredentialId, DeliveryId, HookId, OperationId, OwnerId, SinkId, UserId,
 };
+use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::operation::{Operation, UNFINISHED_MAX};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::user::User;
@@ -80,6 +82,7 @@ fn check<K: Kv>(
             Ok(changed.map(|_| Conflict::Operation(operation.id)))
         }
         Guard::NewOperation(owner) => may_operate(index, *owner, batch, claims),
+        Guard::Resolved(subject) => is_resolved(index, *subject, batch),
         Guard::NewSink { owner, most } => may_add_sink(index, *owner, *most, claims),
         // One process has the store for itself, so the only grant is the first.
         Guard::Lease(lease) => {
@@ -346,6 +349,7 @@ impl Claims {
             Guard::SameTrack(track) => vec![track_key(&track.key).into_bytes()],
             Guard::SameNote(note) => vec![note_key(&note.key).into_bytes()],
             Guard::SameIncident(incident) => vec![incident_key(incident.id).into_bytes()],
+            Guard::Resolved(subject) => vec![unresolved_claim(*subject).into_bytes()],
             Guard::SameCredential(c) => vec![credential_key(c.id).into_bytes()],
             Guard::SameCommand(command) => vec![command_key(command.id).into_bytes()],
             Guard::NewCommand(id) => vec![asking_claim(*id).into_bytes()],
@@ -392,6 +396,13 @@ impl Claims {
         let by_id = provider_id_key(d.connection, &d.provider_delivery_id);
         self.claim(by_id, conflict.clone());
         self.claim(digest_key(d.connection, &d.body_digest), conflict);
+    }
+
+    fn lay_incident(&mut self, incident: &Incident) {
+        self.claim(incident_key(incident.id), Conflict::Changed);
+        if incident.status != IncidentStatus::Resolved {
+            self.claim(unresolved_claim(incident.subject), Conflict::Changed);
+        }
     }
 
     /// Lays the claims of an admitted batch.
@@ -445,7 +456,7 @@ impl Claims {
             Change::ForgetTrack(key) => self.claim(track_key(key), Conflict::Changed),
             Change::PutNote(note) => self.claim(note_key(&note.key), Conflict::Changed),
             Change::ForgetNote(key) => self.claim(note_key(key), Conflict::Changed),
-            Change::PutIncident(i) => self.claim(incident_key(i.id), Conflict::Changed),
+            Change::PutIncident(incident) => self.lay_incident(incident),
             Change::ForgetIncident(id) => self.claim(incident_key(*id), Conflict::Changed),
             Change::PutSink(sink) => self.claim(sink_key(sink.id), Conflict::Changed),
             Change::DeleteSink(id) => self.claim(sink_key(*id), Conflict::Changed),

@@ -5,8 +5,8 @@ use super::key::{Key, Kind};
 use super::write::{gone, mark, replaced};
 use super::{Index, Kv, Write, explanations, notifications, write};
 use crate::domain::id::IncidentId;
-use crate::domain::incident::{Incident, IncidentStatus};
-use crate::store::ReadError;
+use crate::domain::incident::{Incident, IncidentStatus, Subject};
+use crate::store::{Batch, Change, Conflict, ReadError};
 
 /// The keys that lead to an incident.
 fn ways_to(incident: &Incident) -> Vec<Key> {
@@ -69,4 +69,26 @@ impl<K: Kv> Index<K> {
         all.sort_unstable();
         Ok(all)
     }
+}
+
+/// Whether a batch leaves no incident about a subject unresolved.
+pub(super) fn is_resolved<K: Kv>(
+    index: &Index<K>,
+    subject: Subject,
+    batch: &Batch,
+) -> Result<Option<Conflict>, ReadError> {
+    let resolves = |id: &u128| {
+        batch.changes.iter().any(|change| {
+            matches!(change, Change::PutIncident(it)
+                if it.id.as_u128() == *id && it.status == IncidentStatus::Resolved)
+        })
+    };
+    let unresolved = index.unresolved(subject.as_u128())?;
+    let is_left = !unresolved.iter().all(resolves);
+    Ok(is_left.then_some(Conflict::Changed))
+}
+
+/// Where it is claimed that an incident about a subject is unresolved.
+pub(super) fn unresolved_claim(subject: Subject) -> Key {
+    Key::of(Kind::IncidentBySubjectAndStatus).id(subject.as_u128())
 }

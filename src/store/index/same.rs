@@ -48,6 +48,7 @@ pub(super) fn is_unchanged<K: Kv>(
         | Guard::ConnectionExists(_)
         | Guard::SameDelivery(_)
         | Guard::OwnerPresent(_)
+        | Guard::Resolved(_)
         | Guard::SameCredential(_)
         | Guard::SameCommand(_)
         | Guard::NewCommand(_)

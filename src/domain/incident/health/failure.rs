@@ -20,6 +20,8 @@ named! {
         HookDisabled = "hook_disabled",
         /// A delivery could not be read.
         DeliveryUnreadable = "delivery_unreadable",
+        /// Deliveries were missed, and cannot be recovered.
+        DeliveriesLost = "deliveries_lost",
         /// A credential no longer works.
         CredentialRejected = "credential_rejected",
         /// A provider does not answer: see [`crate::domain::outage`].
@@ -57,6 +59,13 @@ pub enum HealthFailure<'a> {
         /// The reason.
         reason: &'a str,
     },
+    /// Deliveries were missed, and cannot be recovered.
+    DeliveriesLost {
+        /// The connection of the deliveries.
+        connection: &'a Connection,
+        /// How many.
+        count: u64,
+    },
     /// A credential no longer works.
     CredentialRejected(&'a Credential, RejectReason),
 }
@@ -69,6 +78,7 @@ impl HealthFailure<'_> {
             Self::HookSilent(_) => HealthKind::HookSilent,
             Self::HookDisabled { .. } => HealthKind::HookDisabled,
             Self::DeliveryUnreadable { .. } => HealthKind::DeliveryUnreadable,
+            Self::DeliveriesLost { .. } => HealthKind::DeliveriesLost,
             Self::CredentialRejected(..) => HealthKind::CredentialRejected,
         }
     }
@@ -80,7 +90,7 @@ impl HealthFailure<'_> {
             | Self::HookDisabled {
                 permanently: false, ..
             } => Severity::Warning,
-            Self::DeliveryUnreadable { .. } => Severity::Error,
+            Self::DeliveryUnreadable { .. } | Self::DeliveriesLost { .. } => Severity::Error,
             Self::HookSuspended(..) | Self::HookDisabled { .. } | Self::CredentialRejected(..) => {
                 Severity::Critical
             }
@@ -100,7 +110,8 @@ impl HealthFailure<'_> {
             Self::HookSuspended(connection, _)
             | Self::HookSilent(connection)
             | Self::HookDisabled { connection, .. }
-            | Self::DeliveryUnreadable { connection, .. } => Ok(connection),
+            | Self::DeliveryUnreadable { connection, .. }
+            | Self::DeliveriesLost { connection, .. } => Ok(connection),
             Self::CredentialRejected(credential, _) => Err(credential),
         }
     }

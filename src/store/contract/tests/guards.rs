@@ -92,6 +92,37 @@ pub(in crate::store) fn nothing_hangs_on_a_connection_that_is_gone(subject: &imp
     assert_eq!(commit(store, arrives(3)), gone);
 }
 
+pub(in crate::store) fn no_incident_outlives_its_subject(subject: &impl Subject) {
+    let store = subject.store();
+    let put_incident = |id, status| {
+        let incident = incident(id, 1, status);
+        Change::PutIncident(Box::new(incident))
+    };
+    let open = |id| {
+        let put = put_incident(id, IncidentStatus::Open);
+        Batch::of(vec![put]).guarded_by(Guard::ConnectionExists(FIRST))
+    };
+    let end = |resolving: &[u128]| {
+        let about = incident(1, 1, IncidentStatus::Open).subject;
+        let resolved = resolving.iter();
+        let resolved = resolved.map(|id| put_incident(*id, IncidentStatus::Resolved));
+        let delete = Change::DeleteConnection(FIRST);
+        Batch::of(resolved.chain([delete]).collect()).guarded_by(Guard::Resolved(about))
+    };
+    put(store, vec![connected(1)]);
+    let left = conflict(Conflict::Changed);
+    let answers = subject.together(vec![open(1), end(&[])]);
+    assert_eq!(answers, [Ok(()), left.clone()]);
+    let acknowledged = put_incident(2, IncidentStatus::Acknowledged);
+    commit(store, Batch::of(vec![acknowledged])).unwrap();
+    for some in [&[][..], &[1], &[2]] {
+        assert_eq!(commit(store, end(some)), left, "{some:?}");
+    }
+    let gone = conflict(Conflict::NoConnection(FIRST));
+    let answers = subject.together(vec![end(&[1, 2]), open(3)]);
+    assert_eq!(answers, [Ok(()), gone]);
+}
+
 fn leaving() -> User {
     let removal = Removal {
         at: Timestamp(2),
