@@ -31,6 +31,7 @@ mod proxy;
 pub mod signature;
 mod sinks;
 mod slack;
+mod slack_bot;
 mod smtp;
 mod stored;
 mod teams;

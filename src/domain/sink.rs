@@ -18,6 +18,8 @@ named! {
         Webhook = "webhook",
         /// Slack, by an incoming webhook.
         Slack = "slack",
+        /// A channel of Slack, by the token of a bot.
+        SlackBot = "slack_bot",
         /// Mattermost, by an incoming webhook.
         Mattermost = "mattermost",
         /// Discord, by a webhook.
@@ -48,6 +50,7 @@ impl SinkKind {
             Self::Alertmanager => true,
             Self::Webhook
             | Self::Slack
+            | Self::SlackBot
             | Self::Mattermost
             | Self::Discord
             | Self::Teams

@@ -4,8 +4,8 @@ use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit
 use super::outbound::Outbound;
 use super::stored::only_address;
 use super::{
-    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams,
-    telegram, webhook,
+    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, slack_bot,
+    teams, telegram, webhook,
 };
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
@@ -37,6 +37,7 @@ impl Deliver for Sinks {
             SinkKind::Slack | SinkKind::Mattermost | SinkKind::Discord => {
                 only_address(&self.outbound, wish)
             }
+            SinkKind::SlackBot => slack_bot::prepare(&self.outbound, wish),
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
             SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
             SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
@@ -53,6 +54,7 @@ impl Deliver for Sinks {
         match target.kind {
             SinkKind::Webhook => Box::pin(webhook::deliver(outbound, plain, message)),
             SinkKind::Slack => Box::pin(slack::deliver(outbound, plain, message)),
+            SinkKind::SlackBot => Box::pin(slack_bot::deliver(outbound, plain, message)),
             SinkKind::Mattermost => Box::pin(mattermost::deliver(outbound, plain, message)),
             SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
@@ -80,6 +82,7 @@ impl Deliver for Sinks {
             // They keep what they were sent.
             SinkKind::Webhook
             | SinkKind::Slack
+            | SinkKind::SlackBot
             | SinkKind::Mattermost
             | SinkKind::Discord
             | SinkKind::Teams

@@ -37,7 +37,12 @@ fn stray(name: &str) -> &'static str {
 
 /// Sinks of other kinds: the kind, the part of the address after the server, and the key. That of
 /// Telegram is a part of the path that is called.
-const SINKS: [(&str, &str, &str); 3] = [
+const SINKS: [(&str, &str, &str); 4] = [
+    (
+        "slack_bot",
+        "/api/C0123456789",
+        "xoxb-1234-canary-of-a-slack-bot-AbCdEf",
+    ),
     (
         "telegram",
         "/-1001234567890",

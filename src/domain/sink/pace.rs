@@ -37,7 +37,7 @@ impl SinkKind {
             // <https://docs.slack.dev/apis/web-api/rate-limits>. Synapse takes more.
             Self::Slack | Self::Mattermost | Self::Teams | Self::Matrix => Pace::of(5, 1_000),
             // The same, and a later message about an incident takes two calls.
-            Self::Discord => Pace::of(3, 2_000),
+            Self::Discord | Self::SlackBot => Pace::of(3, 2_000),
             // At most 120 events a minute for an integration.
             Self::Pagerduty => Pace::of(20, 600),
             // <https://docs.ntfy.sh/publish/#limitations>
@@ -127,6 +127,7 @@ mod tests {
             (SinkKind::Mattermost, 60, 70),
             (SinkKind::Teams, 60, 70),
             (SinkKind::Discord, 30, 35),
+            (SinkKind::SlackBot, 30, 35),
             (SinkKind::Ntfy, 60, 75),
             (SinkKind::Pagerduty, 100, 120),
             (SinkKind::Telegram, 10, 13),

@@ -1,7 +1,8 @@
-//! Telegram and Matrix as their documentation has them: fakes that refuse what the real ones
+//! Telegram, Matrix and Slack as their documentation has them: fakes that refuse what the real ones
 //! refuse, and whole stories of incidents with them.
 
 mod matrix;
+mod slack;
 mod telegram;
 
 use super::kinds::Fixed;
@@ -38,10 +39,16 @@ impl<'a> Asked<'a> {
 /// What a fake answers: the status, headers of its own, and the body.
 type Says = (u16, String, Value);
 
+/// The connection is closed without an answer.
+const NO_ANSWER: Says = (0, String::new(), Value::Null);
+
 /// A server that answers as a fake says.
 async fn serving(says: impl Fn(&Asked<'_>) -> Says + Send + Sync + 'static) -> Server {
     Server::new(Then::Says(Arc::new(move |request| {
         let (status, headers, body) = says(&Asked::of(request));
+        if status == 0 {
+            return String::new();
+        }
         let (body, close) = (body.to_string(), "connection: close");
         let length = body.len();
         format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n{close}\r\n\r\n{body}")

@@ -124,6 +124,7 @@ fn slack(body: &Value) -> Checked {
     for block in blocks {
         let texts = match block["type"].as_str().unwrap() {
             "header" => vec![block["text"].clone()],
+            "section" if block["fields"].is_null() => vec![block["text"].clone()],
             "section" => block["fields"].as_array().unwrap().clone(),
             "context" => block["elements"].as_array().unwrap().clone(),
             other => return Err(format!("a block {other}")),
@@ -142,6 +143,7 @@ fn slack(body: &Value) -> Checked {
                     continue;
                 }
                 (_, kind) if kind == "header" => plain(title_of(words)?)?,
+                _ if !block["text"].is_null() => plain(title_of(words)?)?,
                 _ => plain(value_of(words, "", ": ")?)?,
             }
             ensure(text["emoji"] == false, "emojis")?;
@@ -330,6 +332,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
     match kind {
         SinkKind::Webhook | SinkKind::Email => Ok(()),
         SinkKind::Slack => slack(body),
+        SinkKind::SlackBot => rooms::slack_bot(body),
         SinkKind::Mattermost => mattermost(body),
         SinkKind::Discord => discord(body),
         SinkKind::Teams => teams(body),
@@ -441,6 +444,7 @@ fn the_parsers_see_what_acts() {
     ];
     for (kind, own) in [
         (SinkKind::Slack, &["<!here>", "<@U012>"][..]),
+        (SinkKind::SlackBot, &["<!here>", "<@U012>"]),
         (SinkKind::Mattermost, &["` @here `", "x` **y", "<!channel>"]),
         (
             SinkKind::Discord,
