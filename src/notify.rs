@@ -19,6 +19,7 @@ mod email;
 mod error;
 mod escape;
 mod fault;
+mod github_issue;
 mod gotify;
 mod host;
 mod matrix;

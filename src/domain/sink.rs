@@ -40,6 +40,8 @@ named! {
         Telegram = "telegram",
         /// A room of Matrix.
         Matrix = "matrix",
+        /// Issues of a repository of GitHub.
+        GithubIssue = "github_issue",
     }
 }
 
@@ -59,7 +61,8 @@ impl SinkKind {
             | Self::Pagerduty
             | Self::Email
             | Self::Telegram
-            | Self::Matrix => false,
+            | Self::Matrix
+            | Self::GithubIssue => false,
         }
     }
 }

@@ -4,8 +4,8 @@ use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit
 use super::outbound::Outbound;
 use super::stored::only_address;
 use super::{
-    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, slack_bot,
-    teams, telegram, webhook,
+    alertmanager, discord, email, github_issue, gotify, matrix, mattermost, ntfy, pagerduty, slack,
+    slack_bot, teams, telegram, webhook,
 };
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
@@ -46,6 +46,7 @@ impl Deliver for Sinks {
             SinkKind::Email => email::prepare(&self.outbound, wish),
             SinkKind::Telegram => telegram::prepare(&self.outbound, wish),
             SinkKind::Matrix => matrix::prepare(&self.outbound, wish),
+            SinkKind::GithubIssue => github_issue::prepare(&self.outbound, wish),
         }
     }
 
@@ -65,6 +66,7 @@ impl Deliver for Sinks {
             SinkKind::Email => Box::pin(email::deliver(outbound, plain, message)),
             SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
             SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
+            SinkKind::GithubIssue => Box::pin(github_issue::deliver(outbound, plain, message)),
         }
     }
 
@@ -91,7 +93,8 @@ impl Deliver for Sinks {
             | SinkKind::Pagerduty
             | SinkKind::Email
             | SinkKind::Telegram
-            | SinkKind::Matrix => {
+            | SinkKind::Matrix
+            | SinkKind::GithubIssue => {
                 let message = None;
                 Box::pin(std::future::ready(Receipt::Accepted { message }))
             }

@@ -5,13 +5,13 @@
 //! its thread follows it. A change needs the id of the channel: an answer has it, also when the
 //! channel was entered by its name. An answer of success may hold an error: the body counts.
 
-use super::Destination;
 use super::card::Card;
 use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
 use super::outbound::{Outbound, Request};
 use super::slack;
 use super::stored::{Stored, address, bearer, entered, sealed, token, unfit};
 use super::verdict::{Said, called, unsent};
+use super::{Destination, Outcome};
 use crate::domain::notification::NotificationKind;
 use crate::domain::sink::DisableReason;
 use reqwest::Method;
@@ -245,7 +245,15 @@ impl Bot<'_> {
     async fn call(&self, mut request: Request) -> Result<Said, Receipt> {
         request.headers.insert(AUTHORIZATION, self.token.clone());
         let said = called(self.outbound, &self.to, self.stored, request).await;
-        said.map_err(|error| unsent(&error))
+        said.map_err(|error| {
+            let why = error.to_string();
+            if matches!(error.outcome(), Outcome::Answered(200..=299)) {
+                // The body decides, and it is lost.
+                Receipt::Unsure { why }
+            } else {
+                unsent(&error)
+            }
+        })
     }
 
     async fn send(&self, message: &Message, channel: &str) -> Result<Receipt, Receipt> {

@@ -19,7 +19,18 @@ const RUNS = [
   "/workflows",
   "/workflows/{workflow_id}/runs",
 ].map((path) => ACTIONS + path);
-const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos", ...RUNS];
+const ISSUES = "/repos/{owner}/{repo}/issues";
+const ISSUE = ISSUES + "/{issue_number}";
+const EXACT = [
+  "/rate_limit",
+  "/repos/{owner}/{repo}",
+  "/user",
+  "/user/repos",
+  ...RUNS,
+  ISSUES,
+  ISSUE,
+  ISSUE + "/comments",
+];
 const kept = Object.keys(whole.paths).filter(
   (path) => EXACT.includes(path) || path === HOOKS || path.startsWith(HOOKS + "/"),
 );

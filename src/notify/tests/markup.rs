@@ -1,6 +1,7 @@
 //! Nothing in a message acts but what is ours: each message with each hostile text in each field,
 //! read by a small parser of the mark-up of its target.
 
+mod issues;
 mod rooms;
 
 use super::messages::{body, requests};
@@ -342,6 +343,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         SinkKind::Alertmanager => alertmanager(body),
         SinkKind::Telegram => rooms::telegram(body),
         SinkKind::Matrix => rooms::matrix(body),
+        SinkKind::GithubIssue => issues::github(body),
     }
 }
 
@@ -460,6 +462,10 @@ fn the_parsers_see_what_acts() {
             &["a\nx: y", "/kill now", "$AAPL", "+49301234567"],
         ),
         (SinkKind::Matrix, &["a\nx: y", "#room:example.org"]),
+        (
+            SinkKind::GithubIssue,
+            &["a\n```\nx", "@octo/all", "octo/app#12", "fixes #12"],
+        ),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];

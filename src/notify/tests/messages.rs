@@ -2,12 +2,13 @@
 //! `UPDATE_MESSAGES=1` writes them.
 
 use super::samples::{flapping, message, resolved};
+use crate::domain::notification::NotificationKind;
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
 use crate::notify::{
-    alertmanager, discord, gotify, matrix, mattermost, ntfy, pagerduty, slack, slack_bot, teams,
-    telegram,
+    alertmanager, discord, github_issue, gotify, matrix, mattermost, ntfy, pagerduty, slack,
+    slack_bot, teams, telegram,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -45,6 +46,13 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
                 telegram::note("-5", message, 7),
             ],
         },
+        SinkKind::GithubIssue if message.shown_as.is_none() => {
+            vec![github_issue::new(message, "hookherd")]
+        }
+        SinkKind::GithubIssue => vec![
+            github_issue::comment(message, 7),
+            github_issue::state(message.kind != NotificationKind::Resolved, 7),
+        ],
         SinkKind::Matrix => match &message.shown_as {
             None => vec![matrix::whole("!ops:example.org", message)],
             Some(_) => vec![
