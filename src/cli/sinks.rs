@@ -81,9 +81,9 @@ pub(super) struct Target {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Read the key from this file: the one that signs what a `webhook` is sent (generated and
-    /// printed when left out), the token for `ntfy`, `gotify`, `telegram` or `matrix`, the
-    /// password for `email`, the integration key of `pagerduty`, or a token or `user:password`
-    /// for the proxy before an `alertmanager`.
+    /// printed when left out), the token for `ntfy`, `gotify`, `slack_bot`,
+    /// `telegram`, `matrix` or `github_issue`, the password for `email`, the integration key of
+    /// `pagerduty`, or a token or `user:password` for the proxy before an `alertmanager`.
     #[arg(long, value_name = "FILE")]
     secret_from: Option<PathBuf>,
 }

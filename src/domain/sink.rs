@@ -18,6 +18,8 @@ named! {
         Webhook = "webhook",
         /// Slack, by an incoming webhook.
         Slack = "slack",
+        /// A channel of Slack, by the token of a bot.
+        SlackBot = "slack_bot",
         /// Mattermost, by an incoming webhook.
         Mattermost = "mattermost",
         /// Discord, by a webhook.
@@ -38,6 +40,8 @@ named! {
         Telegram = "telegram",
         /// A room of Matrix.
         Matrix = "matrix",
+        /// Issues of a repository of GitHub.
+        GithubIssue = "github_issue",
     }
 }
 
@@ -48,6 +52,7 @@ impl SinkKind {
             Self::Alertmanager => true,
             Self::Webhook
             | Self::Slack
+            | Self::SlackBot
             | Self::Mattermost
             | Self::Discord
             | Self::Teams
@@ -56,7 +61,8 @@ impl SinkKind {
             | Self::Pagerduty
             | Self::Email
             | Self::Telegram
-            | Self::Matrix => false,
+            | Self::Matrix
+            | Self::GithubIssue => false,
         }
     }
 }

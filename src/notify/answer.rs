@@ -8,8 +8,8 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// Most bytes of an answer that are read.
-const BODY_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of an answer that are read, unless a request says otherwise.
+pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
 /// Longest wait that a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Longest text of an answer for people, in bytes.
@@ -24,7 +24,7 @@ pub struct Answer {
     pub status: u16,
     /// The wait that it asks for, at most 24 hours.
     pub retry_after: Option<Duration>,
-    /// Its body, at most 64 KiB.
+    /// Its body, as far as it was read: see [`super::Request::answer_bytes_max`].
     pub body: Bytes,
     /// Whether the body was longer.
     pub is_cut: bool,
@@ -42,13 +42,16 @@ impl fmt::Debug for Answer {
 }
 
 impl Answer {
-    /// Reads an answer. Errors when the connection breaks.
-    pub(super) async fn read(mut response: reqwest::Response) -> reqwest::Result<Self> {
+    /// Reads an answer, and at most so much of its body. Errors when the connection breaks.
+    pub(super) async fn read(
+        mut response: reqwest::Response,
+        bytes_max: usize,
+    ) -> reqwest::Result<Self> {
         let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
         let mut is_cut = false;
         while let (false, Some(chunk)) = (is_cut, response.chunk().await?) {
-            let room = BODY_BYTES_MAX - body.len();
+            let room = bytes_max - body.len();
             is_cut = chunk.len() > room;
             body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }

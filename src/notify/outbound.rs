@@ -4,7 +4,7 @@
 //! client gets exactly these addresses for this request. There is no second look-up between the
 //! check and the connection. An address in the URL never comes to a resolver and is checked before.
 
-use super::answer::Answer;
+use super::answer::{Answer, BODY_BYTES_MAX};
 use super::destination::Destination;
 use super::error::AddressError;
 use super::fault::SendError;
@@ -99,6 +99,8 @@ pub struct Request {
     pub segments: Vec<String>,
     /// Pairs appended to the query of the destination, escaped here.
     pub query: Vec<(String, String)>,
+    /// Most bytes of the answer that are read: 64 KiB, unless a kind reads more of it.
+    pub answer_bytes_max: usize,
 }
 
 impl Request {
@@ -110,6 +112,7 @@ impl Request {
             body: body.into(),
             segments: Vec::new(),
             query: Vec::new(),
+            answer_bytes_max: BODY_BYTES_MAX,
         }
     }
 
@@ -233,10 +236,11 @@ impl Outbound {
     pub async fn send(&self, to: &Destination, request: Request) -> Result<Answer, SendError> {
         let ends = Instant::now() + self.total_timeout;
         let late = |_| SendError::TimedOut { place: to.place() };
+        let bytes_max = request.answer_bytes_max;
         let begun = timeout_at(ends, self.begin(to, request)).await;
         let response = begun.map_err(late)??;
         let status = response.status().as_u16();
-        match timeout_at(ends, Answer::read(response)).await {
+        match timeout_at(ends, Answer::read(response, bytes_max)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(SendError::Broken {
                 place: to.place(),

@@ -4,8 +4,8 @@ use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit
 use super::outbound::Outbound;
 use super::stored::only_address;
 use super::{
-    alertmanager, discord, email, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams,
-    telegram, webhook,
+    alertmanager, discord, email, github_issue, gotify, matrix, mattermost, ntfy, pagerduty, slack,
+    slack_bot, teams, telegram, webhook,
 };
 use crate::domain::id::Entropy;
 use crate::domain::sink::SinkKind;
@@ -37,6 +37,7 @@ impl Deliver for Sinks {
             SinkKind::Slack | SinkKind::Mattermost | SinkKind::Discord => {
                 only_address(&self.outbound, wish)
             }
+            SinkKind::SlackBot => slack_bot::prepare(&self.outbound, wish),
             SinkKind::Teams => teams::prepare(&self.outbound, wish),
             SinkKind::Ntfy => ntfy::prepare(&self.outbound, wish),
             SinkKind::Gotify => gotify::prepare(&self.outbound, wish),
@@ -45,6 +46,7 @@ impl Deliver for Sinks {
             SinkKind::Email => email::prepare(&self.outbound, wish),
             SinkKind::Telegram => telegram::prepare(&self.outbound, wish),
             SinkKind::Matrix => matrix::prepare(&self.outbound, wish),
+            SinkKind::GithubIssue => github_issue::prepare(&self.outbound, wish),
         }
     }
 
@@ -53,6 +55,7 @@ impl Deliver for Sinks {
         match target.kind {
             SinkKind::Webhook => Box::pin(webhook::deliver(outbound, plain, message)),
             SinkKind::Slack => Box::pin(slack::deliver(outbound, plain, message)),
+            SinkKind::SlackBot => Box::pin(slack_bot::deliver(outbound, plain, message)),
             SinkKind::Mattermost => Box::pin(mattermost::deliver(outbound, plain, message)),
             SinkKind::Discord => Box::pin(discord::deliver(outbound, plain, message)),
             SinkKind::Teams => Box::pin(teams::deliver(outbound, plain, message)),
@@ -63,6 +66,7 @@ impl Deliver for Sinks {
             SinkKind::Email => Box::pin(email::deliver(outbound, plain, message)),
             SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
             SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
+            SinkKind::GithubIssue => Box::pin(github_issue::deliver(outbound, plain, message)),
         }
     }
 
@@ -80,6 +84,7 @@ impl Deliver for Sinks {
             // They keep what they were sent.
             SinkKind::Webhook
             | SinkKind::Slack
+            | SinkKind::SlackBot
             | SinkKind::Mattermost
             | SinkKind::Discord
             | SinkKind::Teams
@@ -88,7 +93,8 @@ impl Deliver for Sinks {
             | SinkKind::Pagerduty
             | SinkKind::Email
             | SinkKind::Telegram
-            | SinkKind::Matrix => {
+            | SinkKind::Matrix
+            | SinkKind::GithubIssue => {
                 let message = None;
                 Box::pin(std::future::ready(Receipt::Accepted { message }))
             }

@@ -31,12 +31,29 @@ fn field(fact: &Fact) -> Value {
     plain(&format!("{}: {}", fact.label, fact.value))
 }
 
-pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
-    let headline = |title: &str| format!("{} {}: {title}", card.sign(), card.status());
+fn headline(card: &Card, title: &str) -> String {
+    format!("{} {}: {title}", card.sign(), card.status())
+}
+
+/// The body of a message with these blocks.
+fn body(card: &Card, blocks: &[Value]) -> Value {
+    // For notifications and for clients that show no blocks.
+    let text = escaped(&unlinked(&headline(card, &card.title)));
+    json!({
+        "text": text,
+        "mrkdwn": false,
+        "unfurl_links": false,
+        "unfurl_media": false,
+        "blocks": blocks,
+    })
+}
+
+/// The body of a message that says all.
+pub(super) fn whole(card: &Card) -> Value {
+    let title = headline(card, &card.title_within(TITLE_BYTES_MAX));
     let fields: Vec<Value> = card.facts.iter().map(field).collect();
     let mut blocks = vec![
-        json!({ "type": "header", "text": plain(&headline(&card.title_within(TITLE_BYTES_MAX))) }),
+        json!({ "type": "header", "text": plain(&title) }),
         json!({ "type": "section", "fields": fields }),
     ];
     if let Some(link) = &card.link {
@@ -44,18 +61,17 @@ pub(super) fn request(message: &Message) -> Request {
         let text = json!({ "type": "mrkdwn", "text": link });
         blocks.push(json!({ "type": "context", "elements": [text] }));
     }
-    // For notifications and for clients that show no blocks.
-    let text = escaped(&unlinked(&headline(&card.title)));
-    Request::json(
-        Method::POST,
-        &json!({
-            "text": text,
-            "mrkdwn": false,
-            "unfurl_links": false,
-            "unfurl_media": false,
-            "blocks": blocks,
-        }),
-    )
+    body(card, &blocks)
+}
+
+/// The body of a message that says what has happened, in one line.
+pub(super) fn short(card: &Card) -> Value {
+    let title = plain(&headline(card, &card.title));
+    body(card, &[json!({ "type": "section", "text": title })])
+}
+
+pub(super) fn request(message: &Message) -> Request {
+    Request::json(Method::POST, &whole(&Card::of(message)))
 }
 
 /// What an answer means. Errors are words in the body; the same status without such a word is not

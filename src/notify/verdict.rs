@@ -1,6 +1,7 @@
 //! What an answer means for a message and its sink, as far as all kinds agree, and what it means
 //! that there is none.
 
+use super::answer::Answer;
 use super::deliver::Receipt;
 use super::outbound::{Outbound, Request};
 use super::stored::Stored;
@@ -35,6 +36,12 @@ impl Said {
             body,
             why,
         }
+    }
+
+    /// What an answer says of a sink with this target.
+    pub fn of(stored: &Stored, answer: Answer) -> Self {
+        let text = stored.shown(&answer.body);
+        Self::new(answer.status, answer.retry_after, answer.body, &text)
     }
 
     /// A text in the body, which is JSON.
@@ -101,13 +108,7 @@ pub(super) async fn called(
     request: Request,
 ) -> Result<Said, SendError> {
     let answer = outbound.send(to, request).await?;
-    let text = stored.shown(&answer.body);
-    Ok(Said::new(
-        answer.status,
-        answer.retry_after,
-        answer.body,
-        &text,
-    ))
+    Ok(Said::of(stored, answer))
 }
 
 /// Sends a request. `receipt` says what the answer means.

@@ -37,7 +37,17 @@ fn stray(name: &str) -> &'static str {
 
 /// Sinks of other kinds: the kind, the part of the address after the server, and the key. That of
 /// Telegram is a part of the path that is called.
-const SINKS: [(&str, &str, &str); 3] = [
+const SINKS: [(&str, &str, &str); 5] = [
+    (
+        "github_issue",
+        "/repos/octo/app",
+        "github_pat_canary_of_a_repository_0123456789",
+    ),
+    (
+        "slack_bot",
+        "/api/C0123456789",
+        "xoxb-1234-canary-of-a-slack-bot-AbCdEf",
+    ),
     (
         "telegram",
         "/-1001234567890",

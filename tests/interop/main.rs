@@ -10,6 +10,7 @@ mod daemon;
 mod emulate;
 mod hands;
 mod ingress;
+mod issues;
 mod mail;
 mod mutate;
 mod openapi;

@@ -24,10 +24,19 @@ const RUNS = [
 const COMMITS = ["/commits", "/commits/{commit_sha}/pulls", "/compare/{basehead}"].map(
   (path) => "/repos/{owner}/{repo}" + path,
 );
-const EXACT = ["/rate_limit", "/repos/{owner}/{repo}", "/user", "/user/repos"].concat(
-  RUNS,
-  COMMITS,
-);
+const ISSUES = "/repos/{owner}/{repo}/issues";
+const ISSUE = ISSUES + "/{issue_number}";
+const EXACT = [
+  "/rate_limit",
+  "/repos/{owner}/{repo}",
+  "/user",
+  "/user/repos",
+  ...RUNS,
+  ...COMMITS,
+  ISSUES,
+  ISSUE,
+  ISSUE + "/comments",
+];
 const kept = Object.keys(whole.paths).filter(
   (path) => EXACT.includes(path) || path === HOOKS || path.startsWith(HOOKS + "/"),
 );

@@ -40,7 +40,8 @@ pub(in crate::api) struct NewSink {
     /// generated when left out. `gotify`: the token of an application. `ntfy`: an access token, if
     /// the topic needs one. `pagerduty`: the integration key. `alertmanager`: what a proxy before
     /// it asks for, if there is one: a bearer token, or `user:password`. `email`: the password of
-    /// the user. `telegram`: the token of a bot. `matrix`: an access token. Other kinds have none.
+    /// the user. `slack_bot`, `telegram`: the token of a bot. `matrix`: an access token.
+    /// `github_issue`: a token that may write issues. Other kinds have none.
     #[schema(max_length = 2048)]
     secret: Option<String>,
     /// Whether it is notified of resolved incidents.

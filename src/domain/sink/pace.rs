@@ -37,7 +37,7 @@ impl SinkKind {
             // <https://docs.slack.dev/apis/web-api/rate-limits>. Synapse takes more.
             Self::Slack | Self::Mattermost | Self::Teams | Self::Matrix => Pace::of(5, 1_000),
             // The same, and a later message about an incident takes two calls.
-            Self::Discord => Pace::of(3, 2_000),
+            Self::Discord | Self::SlackBot => Pace::of(3, 2_000),
             // At most 120 events a minute for an integration.
             Self::Pagerduty => Pace::of(20, 600),
             // <https://docs.ntfy.sh/publish/#limitations>
@@ -45,6 +45,10 @@ impl SinkKind {
             // Twenty a minute in a group, and a later message about an incident takes two calls:
             // <https://core.telegram.org/bots/faq#broadcasting-to-users>
             Self::Telegram => Pace::of(3, 6_000),
+            // At most 500 requests an hour that make or change something, and a later message about
+            // an incident takes two:
+            // <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+            Self::GithubIssue => Pace::of(5, 15_000),
             // A mail is a connection of its own.
             Self::Email => Pace::of(10, 2_000),
         }
@@ -127,11 +131,13 @@ mod tests {
             (SinkKind::Mattermost, 60, 70),
             (SinkKind::Teams, 60, 70),
             (SinkKind::Discord, 30, 35),
+            (SinkKind::SlackBot, 30, 35),
             (SinkKind::Ntfy, 60, 75),
             (SinkKind::Pagerduty, 100, 120),
             (SinkKind::Telegram, 10, 13),
             (SinkKind::Matrix, 60, 70),
             (SinkKind::Email, 30, 40),
+            (SinkKind::GithubIssue, 8, 10),
             (SinkKind::Gotify, 1_000, 4_000),
             (SinkKind::Alertmanager, 1_000, 4_000),
             (SinkKind::Webhook, 1_000, 4_000),

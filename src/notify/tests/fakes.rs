@@ -1,7 +1,9 @@
-//! Telegram and Matrix as their documentation has them: fakes that refuse what the real ones
-//! refuse, and whole stories of incidents with them.
+//! Telegram, Matrix, Slack and GitHub as their documentation has them: fakes that refuse what the
+//! real ones refuse, and whole stories of incidents with them.
 
+mod github;
 mod matrix;
+mod slack;
 mod telegram;
 
 use super::kinds::Fixed;
@@ -38,10 +40,21 @@ impl<'a> Asked<'a> {
 /// What a fake answers: the status, headers of its own, and the body.
 type Says = (u16, String, Value);
 
+/// The connection is closed without an answer.
+const NO_ANSWER: Says = (0, String::new(), Value::Null);
+
+/// An answer of status 200, of which half the body is lost.
+const HALF_AN_ANSWER: Says = (1, String::new(), Value::Null);
+
 /// A server that answers as a fake says.
 async fn serving(says: impl Fn(&Asked<'_>) -> Says + Send + Sync + 'static) -> Server {
     Server::new(Then::Says(Arc::new(move |request| {
         let (status, headers, body) = says(&Asked::of(request));
+        match status {
+            0 => return String::new(),
+            1 => return "HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{".to_owned(),
+            _ => {}
+        }
         let (body, close) = (body.to_string(), "connection: close");
         let length = body.len();
         format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n{close}\r\n\r\n{body}")

@@ -274,6 +274,8 @@ async fn what_cannot_be_read_or_called_disables_a_sink_of_any_kind() {
     for kind in SinkKind::ALL {
         let (inside, secrets) = match kind {
             SinkKind::Email => ("smtps://a@b.example@10.0.0.1?to=a@b.example", r#"["x"]"#),
+            SinkKind::SlackBot => ("https://10.0.0.1/api/C1", r#"["xoxb-1"]"#),
+            SinkKind::GithubIssue => ("https://10.0.0.1/repos/octo/app", r#"["ghp_x"]"#),
             SinkKind::Telegram => ("https://10.0.0.1/42", r#"["1:x"]"#),
             SinkKind::Matrix => ("https://10.0.0.1/!a:b.example", r#"["x"]"#),
             _ => ("https://10.0.0.1/topic", "[]"),

@@ -1,6 +1,7 @@
 //! Nothing in a message acts but what is ours: each message with each hostile text in each field,
 //! read by a small parser of the mark-up of its target.
 
+mod issues;
 mod rooms;
 
 use super::messages::{body, requests};
@@ -124,6 +125,7 @@ fn slack(body: &Value) -> Checked {
     for block in blocks {
         let texts = match block["type"].as_str().unwrap() {
             "header" => vec![block["text"].clone()],
+            "section" if block["fields"].is_null() => vec![block["text"].clone()],
             "section" => block["fields"].as_array().unwrap().clone(),
             "context" => block["elements"].as_array().unwrap().clone(),
             other => return Err(format!("a block {other}")),
@@ -142,6 +144,7 @@ fn slack(body: &Value) -> Checked {
                     continue;
                 }
                 (_, kind) if kind == "header" => plain(title_of(words)?)?,
+                _ if !block["text"].is_null() => plain(title_of(words)?)?,
                 _ => plain(value_of(words, "", ": ")?)?,
             }
             ensure(text["emoji"] == false, "emojis")?;
@@ -330,6 +333,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
     match kind {
         SinkKind::Webhook | SinkKind::Email => Ok(()),
         SinkKind::Slack => slack(body),
+        SinkKind::SlackBot => rooms::slack_bot(body),
         SinkKind::Mattermost => mattermost(body),
         SinkKind::Discord => discord(body),
         SinkKind::Teams => teams(body),
@@ -339,6 +343,7 @@ fn checked(kind: SinkKind, body: &Value) -> Checked {
         SinkKind::Alertmanager => alertmanager(body),
         SinkKind::Telegram => rooms::telegram(body),
         SinkKind::Matrix => rooms::matrix(body),
+        SinkKind::GithubIssue => issues::github(body),
     }
 }
 
@@ -441,6 +446,7 @@ fn the_parsers_see_what_acts() {
     ];
     for (kind, own) in [
         (SinkKind::Slack, &["<!here>", "<@U012>"][..]),
+        (SinkKind::SlackBot, &["<!here>", "<@U012>"]),
         (SinkKind::Mattermost, &["` @here `", "x` **y", "<!channel>"]),
         (
             SinkKind::Discord,
@@ -456,6 +462,10 @@ fn the_parsers_see_what_acts() {
             &["a\nx: y", "/kill now", "$AAPL", "+49301234567"],
         ),
         (SinkKind::Matrix, &["a\nx: y", "#room:example.org"]),
+        (
+            SinkKind::GithubIssue,
+            &["a\n```\nx", "@octo/all", "octo/app#12", "fixes #12"],
+        ),
     ] {
         for text in own.iter().chain(&everywhere) {
             let request = &requests(kind, &message)[0];

@@ -2,11 +2,13 @@
 //! `UPDATE_MESSAGES=1` writes them.
 
 use super::samples::{flapping, message, resolved};
+use crate::domain::notification::NotificationKind;
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
 use crate::notify::{
-    alertmanager, discord, gotify, matrix, mattermost, ntfy, pagerduty, slack, teams, telegram,
+    alertmanager, discord, github_issue, gotify, matrix, mattermost, ntfy, pagerduty, slack,
+    slack_bot, teams, telegram,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -20,6 +22,13 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
     match kind {
         SinkKind::Webhook | SinkKind::Email => Vec::new(),
         SinkKind::Slack => vec![slack::request(message)],
+        SinkKind::SlackBot => match &message.shown_as {
+            None => vec![slack_bot::whole("C1H9RESGL", message)],
+            Some(_) => vec![
+                slack_bot::change(("C1H9RESGL", "1503435956.000247"), message),
+                slack_bot::note(("C1H9RESGL", "1503435956.000247"), message),
+            ],
+        },
         SinkKind::Mattermost => vec![mattermost::request(message)],
         SinkKind::Discord => match &message.shown_as {
             None => vec![discord::whole(message)],
@@ -37,6 +46,13 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
                 telegram::note("-5", message, 7),
             ],
         },
+        SinkKind::GithubIssue if message.shown_as.is_none() => {
+            vec![github_issue::new(message, "hookherd")]
+        }
+        SinkKind::GithubIssue => vec![
+            github_issue::comment(message, 7),
+            github_issue::state(message.kind != NotificationKind::Resolved, 7),
+        ],
         SinkKind::Matrix => match &message.shown_as {
             None => vec![matrix::whole("!ops:example.org", message)],
             Some(_) => vec![

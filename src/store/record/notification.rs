@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 codes!(SinkKind {
     0 = Webhook, 1 = Slack, 2 = Mattermost, 3 = Discord, 4 = Teams, 5 = Ntfy, 6 = Gotify,
     7 = Pagerduty, 8 = Alertmanager,
-    9 = Email, 10 = Telegram, 11 = Matrix,
+    9 = Email, 10 = Telegram, 11 = Matrix, 12 = SlackBot, 13 = GithubIssue,
 });
 codes!(DisableReason {
     0 = Gone, 1 = NotFound, 2 = Refused, 3 = AddressRefused, 4 = Sealed,

@@ -1,6 +1,6 @@
-//! Telegram and Matrix.
+//! Telegram, Matrix, and the bot of Slack.
 
-use super::{Checked, ensure, plain, title_of, units, value_of};
+use super::{Checked, ensure, plain, slack, title_of, units, value_of};
 use serde_json::{Value, json};
 
 /// What Telegram makes of a text by itself, besides what other chats do.
@@ -80,4 +80,12 @@ pub(super) fn matrix(body: &Value) -> Checked {
         return Ok(());
     }
     matrix_body(new, false)
+}
+
+/// What is of the bot alone.
+pub(super) fn slack_bot(body: &Value) -> Checked {
+    ensure(body["parse"] == "none", "names that are looked up")?;
+    ensure(body["link_names"] == false, "names that become links")?;
+    ensure(body["channel"] == "C1H9RESGL", "another channel")?;
+    slack(body)
 }

@@ -301,6 +301,32 @@ fn a_body_must_have_what_its_event_name_promises() {
     assert!(!decoder().is_known_event("novel"));
 }
 
+/// A sink of the kind `github_issue` opens issues, comments on them and may make a label. If that
+/// had an effect here, it could go round in a circle.
+#[test]
+fn what_we_do_to_issues_is_not_subscribed_to_and_has_no_effect() {
+    for (event, action) in [
+        ("issues", "opened"),
+        ("issues", "closed"),
+        ("issues", "reopened"),
+        ("issues", "labeled"),
+        ("issue_comment", "created"),
+        ("label", "created"),
+    ] {
+        assert!(!decoder().default_events().contains(&event), "{event}");
+        // A user may subscribe to it.
+        let body = json!({
+            "action": action,
+            "issue": { "number": 1, "state": "open", "title": "CI failed", "body": "x" },
+            "comment": { "body": "x" },
+            "label": { "name": "hookherd" },
+            "repository": { "id": 1001, "full_name": "o/r" },
+        });
+        let found = decode(event, body.to_string()).unwrap().event;
+        assert_eq!(found, Event::Ignored, "{event} {action}");
+    }
+}
+
 #[test]
 fn what_is_no_object_or_says_a_field_twice_is_an_error_that_quotes_nothing() {
     let rows = [
