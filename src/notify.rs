@@ -35,11 +35,13 @@ mod smtp;
 mod stored;
 mod teams;
 mod telegram;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod verdict;
 mod webhook;
+mod words;
 
 pub use answer::{Answer, clean};
 pub use deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
@@ -50,3 +52,4 @@ pub use names::{Names, NotFound, Resolving, System};
 pub use outbound::{Outbound, Request, Settings, SettingsError};
 pub use proxy::Proxy;
 pub use sinks::Sinks;
+pub use words::Words;

@@ -18,12 +18,14 @@ mod outcome;
 mod paces;
 mod reseal;
 mod room;
+mod sample;
 mod sender;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod trouble;
 mod waiting;
+mod worded;
 mod worker;
 
 pub use desk::{DeskError, Edit, NewRules, NewSink, Tested};

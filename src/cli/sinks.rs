@@ -97,6 +97,12 @@ pub(super) struct Wants {
     /// Only incidents of this severity or a higher one: warning, error or critical.
     #[arg(long, value_parser = ["warning", "error", "critical"])]
     severity: Option<String>,
+    /// Template of the title of its messages. An empty text removes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    title_template: Option<String>,
+    /// Template of the text of its messages. An empty text removes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    text_template: Option<String>,
 }
 
 /// How sinks are listed.
@@ -118,6 +124,12 @@ impl Wants {
         }
         if let Some(severity) = &self.severity {
             body["severity"] = severity.as_str().into();
+        }
+        if let Some(template) = &self.title_template {
+            body["title_template"] = template.as_str().into();
+        }
+        if let Some(template) = &self.text_template {
+            body["text_template"] = template.as_str().into();
         }
     }
 }
@@ -225,7 +237,11 @@ fn test(client: &Client, sink: &str, printer: Printer) -> CommandResult {
     let answer = client.call(Method::POST, &path, None)?;
     if answer["accepted"] == true {
         let took = &answer["took_ms"];
-        printer.words(&answer, &format!("accepted in {took} ms"));
+        let words = match text_of(&answer, "/template_error") {
+            "" => format!("accepted in {took} ms"),
+            why => format!("accepted in {took} ms, with the usual words: {why}"),
+        };
+        printer.words(&answer, &words);
         return Ok(());
     }
     let why = text_of(&answer, "/error");

@@ -1,5 +1,6 @@
 //! The interface of sinks: a message in, what became of it out.
 
+use super::words::Words;
 use crate::domain::explanation::Explained;
 use crate::domain::id::{Entropy, NotificationId};
 use crate::domain::incident::Incident;
@@ -46,6 +47,8 @@ pub struct Message {
     pub expires_at: Timestamp,
     /// The message at the sink that shows the incident already, as [`Receipt::Accepted`] named it.
     pub shown_as: Option<String>,
+    /// What the templates of the sink say.
+    pub words: Words,
 }
 
 /// An incident that a sink shows and would forget by itself.
@@ -59,6 +62,19 @@ pub struct Lasting {
     pub is_resolved: bool,
     /// The message at the sink that shows it, as [`Receipt::Accepted`] named it.
     pub shown_as: Option<String>,
+    /// What the templates of the sink say.
+    pub words: Words,
+}
+
+impl Lasting {
+    /// What it is sent as.
+    pub const fn kind(&self) -> NotificationKind {
+        if self.is_resolved {
+            NotificationKind::Resolved
+        } else {
+            NotificationKind::Opened
+        }
+    }
 }
 
 /// What became of a message.

@@ -5,7 +5,7 @@
 
 use super::card::{Card, Fact};
 use super::deliver::{Message, Receipt};
-use super::escape::{backslashed, unlinked};
+use super::escape::{backslashed, begun, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::Stored;
 use super::verdict::{Said, called, sent, unsent};
@@ -52,7 +52,10 @@ fn body(card: &Card, is_whole: bool) -> Value {
         "color": colour(card),
     });
     if is_whole {
-        let lines: Vec<String> = card.facts.iter().map(line).collect();
+        let lines: Vec<String> = match &card.text {
+            Some(lines) => lines.iter().map(|line| escaped(&begun(line))).collect(),
+            None => card.facts.iter().map(line).collect(),
+        };
         embed["description"] = lines.join("\n").into();
     }
     if let Some(link) = &card.link {

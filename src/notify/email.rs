@@ -87,8 +87,13 @@ fn id_of(text: &str) -> Option<&str> {
     (is_id && inner.contains('@')).then_some(text)
 }
 
-/// What stays the same of an incident. Text of strangers: one line, without control characters.
+/// What stays the same of an incident, unless a template says otherwise. Text of strangers: one
+/// line, without control characters.
 fn subject(message: &Message) -> String {
+    let bytes_max = SUBJECT_BYTES_MAX - AGAIN.len();
+    if let Some(title) = &message.words.title {
+        return bounded(title, bytes_max).unwrap_or_else(|| "Incident".to_owned());
+    }
     let incident = &message.incident;
     let title = match &incident.ci {
         Some(ci) => match &ci.branch {
@@ -101,16 +106,14 @@ fn subject(message: &Message) -> String {
         Some(name) => format!("[{}] {title}", name.as_str()),
         None => title,
     };
-    let bytes_max = SUBJECT_BYTES_MAX - AGAIN.len();
     bounded(&whole, bytes_max).unwrap_or_else(|| "Incident".to_owned())
 }
 
 /// Plain text, in which nothing else than the link to the run acts.
 fn text(card: &Card) -> String {
     let title = format!("{}: {}", card.status(), unlinked(&card.title));
-    let facts = card.facts.iter();
-    let facts = facts.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
-    let mut lines: Vec<String> = [title, String::new()].into_iter().chain(facts).collect();
+    let mut lines = vec![title, String::new()];
+    lines.extend(card.lines(unlinked));
     if let Some(link) = &card.link {
         lines.extend([String::new(), link.clone()]);
     }

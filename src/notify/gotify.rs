@@ -47,15 +47,13 @@ const fn priority(card: &Card) -> u8 {
 /// Plain text. Nothing else than the link to the run acts.
 pub(super) fn request(message: &Message) -> Request {
     let card = Card::of(message);
-    let lines = card.facts.iter();
-    let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
     let mut extras = json!({ "client::display": { "contentType": "text/plain" } });
     if let Some(link) = &card.link {
         extras["client::notification"] = json!({ "click": { "url": link } });
     }
     let body = json!({
         "title": format!("{}: {}", card.status(), unlinked(&card.title)),
-        "message": lines.collect::<Vec<_>>().join("\n"),
+        "message": card.lines(unlinked).join("\n"),
         "priority": priority(&card),
         "extras": extras,
     });

@@ -81,8 +81,8 @@ fn headline(card: &Card) -> String {
 fn content(card: &Card, is_whole: bool) -> Value {
     let mut body = headline(card);
     if is_whole {
-        for fact in &card.facts {
-            body = format!("{body}\n{}: {}", fact.label, unlinked(&fact.value));
+        for line in card.lines(unlinked) {
+            body = format!("{body}\n{line}");
         }
         if let Some(link) = &card.link {
             body = format!("{body}\n{link}");

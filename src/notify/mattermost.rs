@@ -23,12 +23,23 @@ fn line(fact: &Fact) -> String {
     format!("\n{}: {}", fact.label, code(&fact.value))
 }
 
+/// A line of a template.
+fn templated(line: &str) -> String {
+    if line.is_empty() {
+        return "\n".to_owned();
+    }
+    format!("\n{}", code(line))
+}
+
 /// The message has far fewer characters than the 16,383 above which the server splits it.
 pub(super) fn request(message: &Message) -> Request {
     let card = Card::of(message);
     let title = code(&card.title);
     let mut text = format!("{} **{}:** {title}", card.sign(), card.status());
-    text.extend(card.facts.iter().map(line));
+    match &card.text {
+        Some(lines) => text.extend(lines.iter().map(|line| templated(line))),
+        None => text.extend(card.facts.iter().map(line)),
+    }
     if let Some(link) = &card.link {
         text.push_str("\n[Open the run](");
         text.push_str(link);

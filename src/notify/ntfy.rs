@@ -63,12 +63,10 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
         | NotificationKind::Worse
         | NotificationKind::Reminded => "rotating_light",
     };
-    let lines = card.facts.iter();
-    let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
     let mut body = json!({
         "topic": topic,
         "title": format!("{}: {}", card.status(), unlinked(&card.title)),
-        "message": lines.collect::<Vec<_>>().join("\n"),
+        "message": card.lines(unlinked).join("\n"),
         "priority": priority(&card),
         "tags": [tag],
         "markdown": false,

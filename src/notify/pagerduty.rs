@@ -67,6 +67,8 @@ fn payload(message: &Message, card: &Card) -> Value {
     let details = facts.map(|fact| (fact.label.to_owned(), unlinked(&fact.value).into()));
     let title = unlinked(&card.title);
     let (summary, source) = match value_of("Repository") {
+        // A template says what it wants to.
+        Some(repository) if message.words.title.is_some() => (title, repository),
         Some(repository) => (format!("{repository}: {title}"), repository),
         None => (title, "Hookherd".to_owned()),
     };

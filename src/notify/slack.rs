@@ -31,13 +31,22 @@ fn field(fact: &Fact) -> Value {
     plain(&format!("{}: {}", fact.label, fact.value))
 }
 
+fn section(card: &Card) -> Value {
+    match &card.text {
+        Some(lines) => json!({ "type": "section", "text": plain(&lines.join("\n")) }),
+        None => {
+            let fields: Vec<Value> = card.facts.iter().map(field).collect();
+            json!({ "type": "section", "fields": fields })
+        }
+    }
+}
+
 pub(super) fn request(message: &Message) -> Request {
     let card = Card::of(message);
     let headline = |title: &str| format!("{} {}: {title}", card.sign(), card.status());
-    let fields: Vec<Value> = card.facts.iter().map(field).collect();
     let mut blocks = vec![
         json!({ "type": "header", "text": plain(&headline(&card.title_within(TITLE_BYTES_MAX))) }),
-        json!({ "type": "section", "fields": fields }),
+        section(&card),
     ];
     if let Some(link) = &card.link {
         let link = format!("<{}|Open the run>", escaped(link));

@@ -103,8 +103,8 @@ fn fields(card: &Card, chat: &str, is_whole: bool) -> Value {
     );
     let mut entities = vec![json!({ "type": "bold", "offset": 0, "length": units(&text) })];
     if is_whole {
-        for fact in &card.facts {
-            text = format!("{text}\n{}: {}", fact.label, harmless(&fact.value));
+        for line in card.lines(harmless) {
+            text = format!("{text}\n{line}");
         }
     }
     if let Some(link) = &card.link {

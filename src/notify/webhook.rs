@@ -191,6 +191,7 @@ mod tests {
             at: Timestamp(0),
             expires_at: Timestamp(0),
             shown_as: None,
+            words: crate::notify::Words::default(),
         };
         let body = body(&message);
         assert!(body.len() < 20_000, "{}", body.len());

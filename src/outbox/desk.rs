@@ -2,19 +2,22 @@
 
 use super::outcome::shown_by;
 use super::room::Room;
-use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
-use crate::domain::incident::care::Care;
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use super::sample;
+use super::worded::worded;
+use crate::domain::id::{NotificationId, OwnerId, SinkId};
+use crate::domain::incident::Severity;
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::rulebook::check::BadRules;
 use crate::domain::rulebook::opening::Opening;
 use crate::domain::rulebook::quiet::QuietHours;
 use crate::domain::rulebook::{Rule, Rulebook};
 use crate::domain::secret::Sealed;
+use crate::domain::sink::template::{TemplateEdit, Templates};
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
-use crate::notify::{Message, Prepared, Receipt, Unfit, Wish};
+use crate::notify::template::{self, About};
+use crate::notify::{Message, Prepared, Receipt, Unfit, Wish, Words};
 use crate::store::{
     After, Batch, Change, CommitError, Conflict, Guard, NotificationFilter, ReadError,
 };
@@ -38,6 +41,8 @@ pub struct NewSink {
     pub wish: Wish,
     /// What it is sent.
     pub wants: Wants,
+    /// In which words.
+    pub templates: Templates,
     /// The most sinks that its owner may have, with it.
     pub most: usize,
 }
@@ -47,6 +52,8 @@ pub struct NewSink {
 pub struct Edit {
     /// Its name.
     pub name: Option<String>,
+    /// Its templates.
+    pub templates: TemplateEdit,
     /// Another address, or other keys.
     pub wish: Option<Wish>,
     /// Whether it is notified of resolved incidents.
@@ -96,6 +103,8 @@ pub struct Tested {
     pub receipt: Receipt,
     /// How long it took.
     pub took: Duration,
+    /// Why a template failed, if one did: then the usual words were sent.
+    pub template_error: Option<String>,
 }
 
 /// Why a request was not carried out. Nothing changed.
@@ -131,6 +140,7 @@ fn aimed(room: &Room, sink: Sink, prepared: &Prepared) -> Sink {
 
 pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
     let tools = &room.tools;
+    template::check(new.kind, &new.templates)?;
     let prepared = tools
         .deliver
         .prepare(new.kind, &new.wish, &*tools.entropy)?;
@@ -143,6 +153,7 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         target: Sealed(Vec::new()),
         address: 0,
         wants: new.wants,
+        templates: new.templates,
         state: SinkState::Enabled,
         hold_until: None,
         created_at: tools.now(),
@@ -163,6 +174,7 @@ fn edited(sink: Sink, edit: &Edit) -> Sink {
         severity: edit.severity.unwrap_or(sink.wants.severity),
     };
     let name = edit.name.clone().unwrap_or(sink.name);
+    let templates = edit.templates.apply(&sink.templates);
     let (state, hold_until) = match edit.is_enabled {
         None => (sink.state, sink.hold_until),
         Some(false) => (SinkState::Paused, sink.hold_until),
@@ -172,6 +184,7 @@ fn edited(sink: Sink, edit: &Edit) -> Sink {
     Sink {
         name,
         wants,
+        templates,
         state,
         hold_until,
         ..sink
@@ -183,6 +196,10 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
     loop {
         let present = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
         let mut sink = edited(present.clone(), &edit);
+        // Those that it has are not in the way of other changes.
+        if sink.templates != present.templates {
+            template::check(sink.kind, &sink.templates)?;
+        }
         let mut generated = None;
         if let Some(wish) = &edit.wish {
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
@@ -245,49 +262,30 @@ pub(super) async fn remove(room: &Room, id: SinkId) -> Result<(), DeskError> {
     Ok(())
 }
 
-/// An incident as there are many.
-fn sample(room: &Room, owner: OwnerId) -> Incident {
-    let (now, id) = (room.tools.now(), room.tools.clock.now_for_id());
-    Incident {
-        id: IncidentId::generate(id, &*room.tools.entropy),
-        owner,
-        subject: Subject::Connection(ConnectionId::generate(id, &*room.tools.entropy)),
-        repository: "example/repository".parse().ok(),
-        status: IncidentStatus::Open,
-        severity: Severity::Error,
-        source: IncidentSource::Webhook,
-        failure_type: "failure".to_owned(),
-        title: wording::SAMPLE_TITLE.to_owned(),
-        ci: None,
-        affected: None,
-        occurrences: 1,
-        first_seen_at: now,
-        last_seen_at: now,
-        acknowledged_at: None,
-        resolved_at: None,
-        resolution: None,
-        is_flaky: false,
-        is_flapping: false,
-        care: Care::default(),
-    }
-}
-
 pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
     let tools = &room.tools;
     let sink = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
     let target = tools.target(&sink);
     let target = target.map_err(|_| DeskError::NotNow(wording::SINK_SEALED))?;
     let at = tools.now();
-    let message = Message {
+    let mut message = Message {
         id: NotificationId::generate(tools.clock.now_for_id(), &*tools.entropy),
         kind: NotificationKind::Opened,
-        incident: sample(room, sink.owner),
+        incident: sample::incident(room, sink.owner),
         explained: None,
         episode: 1,
         at,
         expires_at: room.expiry(at),
         shown_as: None,
+        words: Words::default(),
     };
+    let template_error;
+    let incident = &sample::failing(&message.incident);
+    let about = About {
+        incident,
+        ..About::from(&message)
+    };
+    (message.words, template_error) = worded(&sink, &about);
     let calls = room.calls_of(sink.owner);
     let _permit = calls.acquire().await;
     // A user does not wait for the pace, but what waits for the sink does.
@@ -295,7 +293,11 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
     let begun = Instant::now();
     let receipt = tools.deliver.deliver(&target, &message).await;
     let took = begun.elapsed();
-    Ok(Tested { receipt, took })
+    Ok(Tested {
+        receipt,
+        took,
+        template_error,
+    })
 }
 
 /// Whether a sink counts as showing what a notification says that was given up: an answer to it was

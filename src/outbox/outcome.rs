@@ -6,12 +6,14 @@ use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
 use super::waiting::planned;
+use super::worded::worded;
 use crate::domain::incident::Incident;
 use crate::domain::notification::{
     DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
 };
 use crate::domain::sink::Sink;
-use crate::notify::{Message, Receipt};
+use crate::notify::template::About;
+use crate::notify::{Message, Receipt, Words};
 use crate::store::{Batch, Change};
 use crate::telemetry::metric;
 use metrics::counter;
@@ -87,7 +89,7 @@ pub(super) async fn send(
     };
     changes.push(Change::PutNotification(Box::new(begun.clone())));
     store.commit(Batch::of(changes)).await?;
-    let message = Message {
+    let mut message = Message {
         id: this.notification.id,
         kind: this.notification.kind,
         explained: explained(room, &this.incident).await,
@@ -96,7 +98,9 @@ pub(super) async fn send(
         at: now,
         expires_at: room.expiry(now),
         shown_as: this.shown_as(),
+        words: Words::default(),
     };
+    (message.words, _) = worded(this.sink, &About::from(&message));
     let receipt = call(room, this.sink, Call::Message(&message)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let outcome = judge(room, &begun, was_unsure, &receipt);

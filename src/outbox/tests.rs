@@ -9,6 +9,7 @@ mod reseal;
 mod rules;
 mod sinks;
 mod stops;
+mod worded;
 
 use super::{Notifier, Notifying, Settings, Tools};
 use crate::domain::id::{ConnectionId, Entropy, IncidentId, NotificationId, SinkId};
@@ -77,6 +78,7 @@ struct Heard {
     incident: IncidentId,
     episode: u32,
     shown_as: Option<String>,
+    title: Option<String>,
     at: Instant,
 }
 
@@ -98,6 +100,7 @@ struct FakeSink {
 struct Beat {
     incidents: Vec<(IncidentId, bool)>,
     shown_as: Vec<Option<String>>,
+    titles: Vec<Option<String>>,
     at: Instant,
     expires_at: Timestamp,
 }
@@ -118,6 +121,7 @@ impl Deliver for FakeSink {
             incident: message.incident.id,
             episode: message.episode,
             shown_as: message.shown_as.clone(),
+            title: message.words.title.clone(),
             at: Instant::now(),
         });
         let accepted = Receipt::Accepted {
@@ -151,6 +155,7 @@ impl Deliver for FakeSink {
         self.beats.lock().push(Beat {
             incidents: incidents.collect(),
             shown_as: all.iter().map(|it| it.shown_as.clone()).collect(),
+            titles: all.iter().map(|it| it.words.title.clone()).collect(),
             at: Instant::now(),
             expires_at,
         });

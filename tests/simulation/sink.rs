@@ -9,6 +9,7 @@ use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId}
 use hookherd::domain::incident::{IncidentStatus, Severity};
 use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
+use hookherd::domain::sink::template::Templates;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
 use hookherd::domain::time::Timestamp;
 use hookherd::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
@@ -145,6 +146,7 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
             resolved: true,
             severity: Severity::Warning,
         },
+        templates: Templates::default(),
         state: SinkState::Enabled,
         hold_until: None,
         created_at: Timestamp(0),

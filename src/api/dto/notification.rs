@@ -73,6 +73,10 @@ shapes! {
         resolved: bool = sink.wants.resolved,
         /// Least severity of the incidents that it is notified of.
         severity: Severity = sink.wants.severity,
+        /// Template of the title of its messages.
+        title_template: Option<String> = sink.templates.title.clone(),
+        /// Template of the text of its messages.
+        text_template: Option<String> = sink.templates.text.clone(),
         /// Whether it is used.
         state: SinkStateName = sink.state.into(),
         /// When it was disabled.
@@ -101,6 +105,8 @@ shapes! {
         accepted: bool = matches!(tested.receipt, Receipt::Accepted { .. }),
         /// Why not.
         error: Option<String> = why_not(&tested.receipt),
+        /// Why a template failed. The sample had the usual words then.
+        template_error: Option<String> = tested.template_error.clone(),
         /// Time until the answer, in milliseconds.
         took_ms: u64 = u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
     }

@@ -10,6 +10,7 @@ use crate::api::reply::{json, ok};
 use crate::api::schema::ShownName;
 use crate::domain::id::SinkId;
 use crate::domain::incident::Severity;
+use crate::domain::sink::template::{TemplateEdit, Templates};
 use crate::domain::sink::{NAME_CHARS_MAX, Sink, SinkKind, Wants};
 use crate::domain::text::clean;
 use crate::notify::Wish;
@@ -49,6 +50,13 @@ pub(in crate::api) struct NewSink {
     /// Least severity of the incidents that it is notified of; all when left out.
     #[schema(value_type = Option<Severity>)]
     severity: Option<String>,
+    /// Template of the title of its messages: see "Templates" in `docs/notifications.md`. Not for
+    /// `webhook`.
+    #[schema(max_length = 500, example = "{{ repository }}: {{ title }}")]
+    title_template: Option<String>,
+    /// Template of the text of its messages. Not for `webhook` and `pagerduty`.
+    #[schema(max_length = 2000)]
+    text_template: Option<String>,
 }
 
 /// What to change of a sink.
@@ -69,6 +77,12 @@ pub(in crate::api) struct SinkPatch {
     /// Least severity of the incidents that it is notified of.
     #[schema(value_type = Option<Severity>)]
     severity: Option<String>,
+    /// Template of the title of its messages; an empty one removes it.
+    #[schema(max_length = 500)]
+    title_template: Option<String>,
+    /// Template of the text of its messages; an empty one removes it.
+    #[schema(max_length = 2000)]
+    text_template: Option<String>,
     /// Whether it is used. `true` also enables one that was disabled.
     is_enabled: Option<bool>,
 }
@@ -112,6 +126,10 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
         resolved: new.resolved.unwrap_or(wants.resolved),
         severity: severity_of(new.severity.as_ref())?.unwrap_or(wants.severity),
     };
+    let templates = TemplateEdit {
+        title: new.title_template,
+        text: new.text_template,
+    };
     let adding = Adding {
         owner: me.caller.user,
         name: name_of(new.name)?,
@@ -121,6 +139,7 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
             secret: new.secret,
         },
         wants,
+        templates: templates.apply(&Templates::default()),
         // The store counts once more, for requests at the same time.
         most: me.counters.most_sinks(),
     };
@@ -177,6 +196,10 @@ pub(in crate::api) async fn patch(
         resolved: asked.resolved,
         severity: severity_of(asked.severity.as_ref())?,
         is_enabled: asked.is_enabled,
+        templates: TemplateEdit {
+            title: asked.title_template,
+            text: asked.text_template,
+        },
     };
     let (sink, generated) = me.notifying.edit(own.id, edit).await?;
     let generated = generated.as_deref().map(String::as_str);

@@ -27,6 +27,7 @@ use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Sealed};
+use crate::domain::sink::template::Templates;
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::standing::Fingerprint;
 use crate::domain::takeover::{Other, OtherState, Replace, Takeover};
@@ -292,6 +293,7 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         target: Sealed(vec![1]),
         address: 0,
         wants: Wants::default(),
+        templates: Templates::default(),
         state: SinkState::Enabled,
         hold_until: None,
         created_at: AT,

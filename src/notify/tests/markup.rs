@@ -2,6 +2,7 @@
 //! read by a small parser of the mark-up of its target.
 
 mod rooms;
+mod templated;
 
 use super::messages::{body, requests};
 use super::samples::{message, resolved};

@@ -1,7 +1,7 @@
 //! What each kind of sink is sent, as files to read: `tests/fixtures/messages`.
 //! `UPDATE_MESSAGES=1` writes them.
 
-use super::samples::{flapping, message, resolved};
+use super::samples::{flapping, message, resolved, templated};
 use crate::domain::sink::SinkKind;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
@@ -82,6 +82,7 @@ fn each_kind_sends_the_message_of_its_file() {
             ("opened", message()),
             ("flapping", flapping()),
             ("resolved", resolved()),
+            ("templated", templated()),
         ];
         for (name, message) in messages {
             let actual = shown(kind, &message);

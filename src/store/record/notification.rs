@@ -1,6 +1,6 @@
 //! The frozen mirrors of sinks, notifications, and what was announced of incidents.
 
-use super::codec::{Record, second_versions};
+use super::codec::{Record, RecordError, plain, second_versions};
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Severity;
@@ -9,6 +9,7 @@ use crate::domain::notification::{
     Thread,
 };
 use crate::domain::secret::Sealed;
+use crate::domain::sink::template::Templates;
 use crate::domain::sink::{DisableReason, Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
 
@@ -26,7 +27,8 @@ mirror_enum!(SinkStateV1 of SinkState {
     Disabled { at: Timestamp, reason: DisableReason },
 });
 mirror!(WantsV1 of Wants { resolved: bool, severity: Severity });
-mirror!(SinkV2 of Sink {
+mirror!(TemplatesV1 of Templates { title: Option<String>, text: Option<String> });
+mirror!(SinkV3 of Sink {
     id: SinkId,
     owner: OwnerId,
     name: String,
@@ -38,6 +40,7 @@ mirror!(SinkV2 of Sink {
     hold_until: Option<Timestamp>,
     created_at: Timestamp,
     address: u32,
+    templates: Templates,
 });
 
 codes!(NotificationKind {
@@ -131,6 +134,20 @@ frozen!(SinkV1 {
     hold_until: Option<i64>,
     created_at: i64,
 });
+// The second had no templates.
+frozen!(SinkV2 {
+    id: u128,
+    owner: u128,
+    name: String,
+    kind: u8,
+    host: String,
+    target: Vec<u8>,
+    wants: WantsV1,
+    state: SinkStateV1,
+    hold_until: Option<i64>,
+    created_at: i64,
+    address: u32,
+});
 frozen!(ThreadV1 {
     incident: u128,
     sink: u128,
@@ -138,8 +155,8 @@ frozen!(ThreadV1 {
     message: Option<String>,
 });
 
-fn sink_of_first(old: SinkV1) -> Option<Sink> {
-    Sink::from_wire(SinkV2 {
+fn counted(old: SinkV1) -> SinkV2 {
+    SinkV2 {
         id: old.id,
         owner: old.owner,
         name: old.name,
@@ -151,7 +168,38 @@ fn sink_of_first(old: SinkV1) -> Option<Sink> {
         hold_until: old.hold_until,
         created_at: old.created_at,
         address: 0,
+    }
+}
+
+fn sink_of_second(old: SinkV2) -> Option<Sink> {
+    Sink::from_wire(SinkV3 {
+        id: old.id,
+        owner: old.owner,
+        name: old.name,
+        kind: old.kind,
+        host: old.host,
+        target: old.target,
+        wants: old.wants,
+        state: old.state,
+        hold_until: old.hold_until,
+        created_at: old.created_at,
+        address: old.address,
+        templates: Templates::default().to_wire(),
     })
+}
+
+impl Record for Sink {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "sink";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let second = match version {
+            1 => counted(plain(bytes)?),
+            2 => plain(bytes)?,
+            _ => return Err(RecordError::Damaged),
+        };
+        sink_of_second(second).ok_or(RecordError::Damaged)
+    }
 }
 
 fn thread_of_first(old: ThreadV1) -> Option<Thread> {
@@ -165,7 +213,6 @@ fn thread_of_first(old: ThreadV1) -> Option<Thread> {
 }
 
 second_versions! {
-    Sink = "sink" from sink_of_first,
     Thread = "message about an incident" from thread_of_first,
     Announced = "announced incident" from unmuted,
 }
@@ -196,6 +243,10 @@ mod tests {
             state,
             hold_until: Some(at),
             address: 3,
+            templates: Templates {
+                title: Some("{{ title }}".into()),
+                text: None,
+            },
             ..samples::sink(id)
         });
         round(sinks.collect());
