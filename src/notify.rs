@@ -14,6 +14,7 @@ mod answer;
 mod card;
 mod deliver;
 mod destination;
+mod digest;
 mod discord;
 mod email;
 mod error;
@@ -44,7 +45,9 @@ mod webhook;
 mod words;
 
 pub use answer::{Answer, clean};
-pub use deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+pub use deliver::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 pub use destination::Destination;
 pub use error::AddressError;
 pub use fault::{Outcome, SendError, TlsFault};

@@ -10,6 +10,7 @@
 mod announce;
 mod call;
 mod desk;
+mod digest;
 mod explained;
 mod handle;
 mod health;

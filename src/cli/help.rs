@@ -113,6 +113,9 @@ hookherd sinks add alertmanager prometheus --from address.txt
 hookherd sinks edit team-chat --name chat
 hookherd sinks edit team-chat --title-template '{{repository}}:{{title}}'
 hookherd sinks edit team-chat --text-template '{{commit}}'
+hookherd sinks edit team-chat --digest daily --digest-zone Europe/Berlin
+hookherd sinks edit team-chat --digest weekly --digest-day friday
+hookherd sinks edit team-chat --digest never
 hookherd sinks edit team-chat --address < address.txt
 hookherd sinks list
 hookherd sinks show team-chat

@@ -103,6 +103,21 @@ pub(super) struct Wants {
     /// Template of the text of its messages. An empty text removes it.
     #[arg(long, value_name = "TEMPLATE")]
     text_template: Option<String>,
+    /// How often it gets a digest of what broke.
+    #[arg(long, value_parser = ["daily", "weekly", "never"])]
+    digest: Option<String>,
+    /// The day of a weekly digest; monday without.
+    #[arg(long, value_name = "DAY", requires = "digest")]
+    digest_day: Option<String>,
+    /// The time of the digest; 09:00 without.
+    #[arg(long, value_name = "TIME", requires = "digest")]
+    digest_at: Option<String>,
+    /// The time zone of the digest, such as Europe/Berlin; UTC without.
+    #[arg(long, value_name = "ZONE", requires = "digest")]
+    digest_zone: Option<String>,
+    /// Send the digest also when there is nothing to say.
+    #[arg(long, requires = "digest")]
+    digest_empty: bool,
 }
 
 /// How sinks are listed.
@@ -130,6 +145,22 @@ impl Wants {
         }
         if let Some(template) = &self.text_template {
             body["text_template"] = template.as_str().into();
+        }
+        if let Some(every) = &self.digest {
+            let digest = &mut body["digest"];
+            digest["every"] = every.as_str().into();
+            for (name, value) in [
+                ("day", &self.digest_day),
+                ("at", &self.digest_at),
+                ("time_zone", &self.digest_zone),
+            ] {
+                if let Some(value) = value {
+                    digest[name] = value.as_str().into();
+                }
+            }
+            if self.digest_empty {
+                digest["empty"] = true.into();
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Sinks: where an owner is notified.
 
+pub mod digest;
 pub mod pace;
 pub mod template;
 
@@ -7,6 +8,7 @@ use super::id::{OwnerId, SinkId};
 use super::incident::Severity;
 use super::secret::Sealed;
 use super::time::Timestamp;
+use digest::Digest;
 use template::{Part, Templates};
 
 /// Longest name of a sink, in characters.
@@ -64,6 +66,23 @@ impl SinkKind {
 }
 
 impl SinkKind {
+    /// Whether it shows a report. The others have alerts only.
+    pub const fn takes_digest(self) -> bool {
+        match self {
+            Self::Alertmanager | Self::Pagerduty => false,
+            Self::Webhook
+            | Self::Slack
+            | Self::Mattermost
+            | Self::Discord
+            | Self::Teams
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Email
+            | Self::Telegram
+            | Self::Matrix => true,
+        }
+    }
+
     /// Whether a template may replace this text of its messages. Programs read those of a generic
     /// webhook, and what an alert of `PagerDuty` says besides its summary.
     pub const fn takes_template(self, part: Part) -> bool {
@@ -174,6 +193,8 @@ pub struct Sink {
     pub wants: Wants,
     /// In which words.
     pub templates: Templates,
+    /// Its digest.
+    pub digest: Option<Digest>,
     /// Whether it is used.
     pub state: SinkState,
     /// It asked not to be called before.

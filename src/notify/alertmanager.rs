@@ -153,7 +153,8 @@ fn next(message: &Message, card: &Card, last: Option<&Alert>) -> Alert {
         | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded
-        | NotificationKind::Resolved => incident.first_seen_at,
+        | NotificationKind::Resolved
+        | NotificationKind::Digest => incident.first_seen_at,
     };
     let is_end = message.kind == NotificationKind::Resolved;
     let ends_at = ended(message.at).0;

@@ -6,7 +6,7 @@
 mod bounded;
 mod explained;
 
-pub(super) use bounded::bounded;
+pub(super) use bounded::{bounded, lines};
 
 use super::deliver::Message;
 use super::words::Words;
@@ -109,12 +109,14 @@ impl Card {
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
             NotificationKind::Reminded => "Still open",
+            NotificationKind::Digest => "Digest",
         }
     }
 
     /// A sign for it that is seen at a glance.
     pub const fn sign(&self) -> &'static str {
         match (self.kind, self.severity) {
+            (NotificationKind::Digest, _) => "\u{1f4cb}",
             (NotificationKind::Resolved, _) => "\u{1f7e2}",
             (NotificationKind::Flapping, _) | (_, Severity::Warning) => "\u{1f7e1}",
             (_, Severity::Error | Severity::Critical) => "\u{1f534}",

@@ -6,7 +6,7 @@
 //! before that, so these are broken, too.
 
 use super::card::{Card, Fact};
-use super::deliver::{Message, Receipt};
+use super::deliver::{DigestMessage, Message, Receipt};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::verdict::{Said, posted};
@@ -33,7 +33,10 @@ fn templated(line: &str) -> String {
 
 /// The message has far fewer characters than the 16,383 above which the server splits it.
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let title = code(&card.title);
     let mut text = format!("{} **{}:** {title}", card.sign(), card.status());
     match &card.text {
@@ -68,6 +71,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

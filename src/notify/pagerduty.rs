@@ -92,7 +92,8 @@ pub(super) fn request(key: &str, message: &Message) -> Request {
         | NotificationKind::Reopened
         | NotificationKind::Flapping
         | NotificationKind::Worse
-        | NotificationKind::Reminded => "trigger",
+        | NotificationKind::Reminded
+        | NotificationKind::Digest => "trigger",
         NotificationKind::Resolved => "resolve",
     };
     let mut body = json!({
@@ -247,7 +248,10 @@ mod tests {
             .collect();
         let (first, rest) = actions.split_first().unwrap();
         assert_eq!(*first, "resolve");
-        assert!(rest.len() == 5 && rest.iter().all(|action| *action == "trigger"));
+        assert!(
+            rest.len() == NotificationKind::ALL.len() - 1
+                && rest.iter().all(|action| *action == "trigger")
+        );
         assert!(
             bodies
                 .iter()

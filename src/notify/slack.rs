@@ -5,7 +5,7 @@
 //! `plain_text` elements only, because `mrkdwn` cannot escape all that acts in it.
 
 use super::card::{Card, Fact};
-use super::deliver::{Message, Receipt};
+use super::deliver::{DigestMessage, Message, Receipt};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::verdict::{Said, posted};
@@ -42,11 +42,14 @@ fn section(card: &Card) -> Value {
 }
 
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let headline = |title: &str| format!("{} {}: {title}", card.sign(), card.status());
     let mut blocks = vec![
         json!({ "type": "header", "text": plain(&headline(&card.title_within(TITLE_BYTES_MAX))) }),
-        section(&card),
+        section(card),
     ];
     if let Some(link) = &card.link {
         let link = format!("<{}|Open the run>", escaped(link));
@@ -90,6 +93,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

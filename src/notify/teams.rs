@@ -6,7 +6,7 @@
 
 use super::Destination;
 use super::card::{Card, Fact};
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::{BREAK, backslashed, begun, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::{only_address, unfit};
@@ -60,7 +60,10 @@ fn templated(lines: &[String]) -> impl Iterator<Item = Value> {
 }
 
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let title = escaped(&card.title);
     let headline = format!("{} {}: {title}", card.sign(), card.status());
     let mut body = vec![json!({
@@ -103,6 +106,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

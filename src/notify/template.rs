@@ -15,7 +15,7 @@ mod tokens;
 pub use context::About;
 pub use fault::TemplateError;
 
-use super::card::{TITLE_BYTES_MAX, bounded};
+use super::card::{TITLE_BYTES_MAX, bounded, lines};
 use super::deliver::Unfit;
 use super::stored::unfit;
 use super::words::Words;
@@ -26,12 +26,6 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 
 /// Steps of a template. Each 64 bytes of a text that it makes count as one, too.
 const FUEL: u64 = 2_000;
-/// Longest text that is sent, in bytes: escaped, it is below the limits of all kinds.
-const TEXT_BYTES_MAX: usize = 1_200;
-/// Longest line of it, in bytes.
-const LINE_BYTES_MAX: usize = 400;
-/// Most lines of it.
-const LINES_MAX: usize = 30;
 
 /// What templates can do: nothing but what is named here.
 fn environment<'a>() -> Environment<'a> {
@@ -51,28 +45,6 @@ fn rendered(
 ) -> Result<String, TemplateError> {
     let template = environment.template_from_str(source)?;
     Ok(template.render(Value::from(values))?)
-}
-
-/// The text as lines: without blank ones at its ends, and never two after each other.
-fn lines(text: &str) -> Option<Vec<String>> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut left = TEXT_BYTES_MAX;
-    for line in text.lines() {
-        let line = bounded(line, LINE_BYTES_MAX).unwrap_or_default();
-        if line.is_empty() && lines.last().is_none_or(String::is_empty) {
-            continue;
-        }
-        if line.len() >= left || lines.len() == LINES_MAX {
-            lines.push("\u{2026}".to_owned());
-            break;
-        }
-        left -= line.len() + 1;
-        lines.push(line);
-    }
-    if lines.last().is_some_and(String::is_empty) {
-        lines.pop();
-    }
-    (!lines.is_empty()).then_some(lines)
 }
 
 /// The words of a message, and why a template failed, if one did. Where there is no template, or

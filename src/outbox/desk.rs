@@ -12,6 +12,7 @@ use crate::domain::rulebook::opening::Opening;
 use crate::domain::rulebook::quiet::QuietHours;
 use crate::domain::rulebook::{Rule, Rulebook};
 use crate::domain::secret::Sealed;
+use crate::domain::sink::digest::{Digest, Schedule};
 use crate::domain::sink::template::{TemplateEdit, Templates};
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
@@ -43,6 +44,8 @@ pub struct NewSink {
     pub wants: Wants,
     /// In which words.
     pub templates: Templates,
+    /// When it gets a digest.
+    pub digest: Option<Schedule>,
     /// The most sinks that its owner may have, with it.
     pub most: usize,
 }
@@ -54,6 +57,8 @@ pub struct Edit {
     pub name: Option<String>,
     /// Its templates.
     pub templates: TemplateEdit,
+    /// When it gets a digest; `Some(None)` ends that.
+    pub digest: Option<Option<Schedule>>,
     /// Another address, or other keys.
     pub wish: Option<Wish>,
     /// Whether it is notified of resolved incidents.
@@ -139,8 +144,9 @@ fn aimed(room: &Room, sink: Sink, prepared: &Prepared) -> Sink {
 }
 
 pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
-    let tools = &room.tools;
+    let (tools, now) = (&room.tools, room.tools.now());
     template::check(new.kind, &new.templates)?;
+    check_digest(new.kind, new.digest.as_ref())?;
     let prepared = tools
         .deliver
         .prepare(new.kind, &new.wish, &*tools.entropy)?;
@@ -154,9 +160,10 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         address: 0,
         wants: new.wants,
         templates: new.templates,
+        digest: new.digest.map(|schedule| Digest::new(schedule, now)),
         state: SinkState::Enabled,
         hold_until: None,
-        created_at: tools.now(),
+        created_at: now,
     };
     let sink = aimed(room, sink, &prepared);
     let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
@@ -168,13 +175,56 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
     Ok((sink, prepared.generated))
 }
 
-fn edited(sink: Sink, edit: &Edit) -> Sink {
+/// Whether sinks of this kind get such a digest.
+fn check_digest(kind: SinkKind, schedule: Option<&Schedule>) -> Result<(), Unfit> {
+    let Some(schedule) = schedule else {
+        return Ok(());
+    };
+    let refused = |field, why: &str| {
+        let why = why.to_owned();
+        Err(Unfit { field, why })
+    };
+    if !kind.takes_digest() {
+        let why = "this kind of sink has alerts only, and shows no digest. Leave it out";
+        return refused("digest", why);
+    }
+    if !schedule.is_valid() {
+        let why = "expected the name of a time zone, such as Europe/Berlin";
+        return refused("digest.time_zone", why);
+    }
+    Ok(())
+}
+
+/// The digest after an edit. The time of a pause counts as reported.
+fn digest_after(sink: &Sink, edit: &Edit, now: Timestamp) -> Option<Digest> {
+    let present = sink.digest.clone();
+    let digest = match &edit.digest {
+        None => present,
+        Some(None) => None,
+        Some(Some(schedule)) => Some(match present {
+            Some(digest) => digest.with(schedule.clone()),
+            None => Digest::new(schedule.clone(), now),
+        }),
+    };
+    let is_resumed = edit.is_enabled == Some(true) && sink.state == SinkState::Paused;
+    let restarted = |digest: Digest| Digest {
+        covered_until: now,
+        ..digest
+    };
+    if is_resumed {
+        return digest.map(restarted);
+    }
+    digest
+}
+
+fn edited(sink: Sink, edit: &Edit, now: Timestamp) -> Sink {
     let wants = Wants {
         resolved: edit.resolved.unwrap_or(sink.wants.resolved),
         severity: edit.severity.unwrap_or(sink.wants.severity),
     };
-    let name = edit.name.clone().unwrap_or(sink.name);
     let templates = edit.templates.apply(&sink.templates);
+    let digest = digest_after(&sink, edit, now);
+    let name = edit.name.clone().unwrap_or(sink.name);
     let (state, hold_until) = match edit.is_enabled {
         None => (sink.state, sink.hold_until),
         Some(false) => (SinkState::Paused, sink.hold_until),
@@ -185,6 +235,7 @@ fn edited(sink: Sink, edit: &Edit) -> Sink {
         name,
         wants,
         templates,
+        digest,
         state,
         hold_until,
         ..sink
@@ -195,7 +246,8 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
     let tools = &room.tools;
     loop {
         let present = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
-        let mut sink = edited(present.clone(), &edit);
+        let mut sink = edited(present.clone(), &edit, tools.now());
+        check_digest(sink.kind, edit.digest.as_ref().and_then(Option::as_ref))?;
         // Those that it has are not in the way of other changes.
         if sink.templates != present.templates {
             template::check(sink.kind, &sink.templates)?;
@@ -304,8 +356,11 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
 /// lost. Then it is repeated, or it would be taken for known. Errors when a later one was sent.
 async fn may_be_shown(room: &Room, it: &Notification) -> Result<bool, DeskError> {
     let store = &room.tools.store;
+    let Some(incident) = it.incident() else {
+        return Ok(false);
+    };
     let alike = NotificationFilter {
-        incident: Some(it.incident),
+        incident: Some(incident),
         sink: Some(it.sink),
         state: None,
     };
@@ -315,7 +370,7 @@ async fn may_be_shown(room: &Room, it: &Notification) -> Result<bool, DeskError>
     if later.any(|later| is_sent(&later)) {
         return Err(DeskError::NotNow(wording::NOTIFICATION_OUTDATED));
     }
-    let thread = store.thread(it.incident, it.sink).await?;
+    let thread = store.thread(incident, it.sink).await?;
     Ok(thread.is_some_and(|thread| thread.shown == shown_by(it.kind)))
 }
 

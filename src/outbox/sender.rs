@@ -1,12 +1,13 @@
 //! The task of one sink: sends what is due, one message at a time.
 
+use super::digest;
 use super::health::Health;
 use super::heartbeat::Heartbeat;
 use super::outcome::{self, Try};
 use super::room::Room;
 use super::trouble::Trouble;
 use super::waiting::postponed;
-use crate::domain::id::SinkId;
+use crate::domain::id::{IncidentId, SinkId};
 use crate::domain::incident::{Incident, IncidentStatus};
 use crate::domain::notification::choose::{Choice, choose};
 use crate::domain::notification::{
@@ -114,11 +115,15 @@ async fn step(
     // Others need not wait for an incident whose news is not planned yet, or that keeps quiet.
     let (mut considered, mut wait) = (BTreeSet::new(), None);
     for head in &heads {
-        if considered.insert(head.incident) {
-            match consider(room, &sink, head, health).await? {
+        let Some(incident) = head.incident() else {
+            digest::consider(room, &sink, head, health).await?;
+            return Ok(Step::Again);
+        };
+        if considered.insert(incident) {
+            match consider(room, &sink, head, incident, health).await? {
                 Considered::Done(shown) => {
                     if beats {
-                        heartbeat.learn(room, head.incident, shown);
+                        heartbeat.learn(room, incident, shown);
                     }
                     return Ok(Step::Again);
                 }
@@ -179,7 +184,8 @@ fn is_of_wrong_clock(
         | NotificationKind::Reopened
         | NotificationKind::Flapping
         | NotificationKind::Worse
-        | NotificationKind::Resolved => retry::WAIT_MAX.max(room.settings.delay),
+        | NotificationKind::Resolved
+        | NotificationKind::Digest => retry::WAIT_MAX.max(room.settings.delay),
     };
     begun_at.since(now) > CLOCK_ERROR_MIN || due_at.since(now) > longest + CLOCK_ERROR_MIN
 }
@@ -276,24 +282,25 @@ async fn hold(
     }
 }
 
-/// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
+/// Decides what the sink is sent about an incident, of which `head` may be sent now, and sends it.
 async fn consider(
     room: &Room,
     sink: &Sink,
     head: &Notification,
+    about: IncidentId,
     health: &mut Health,
 ) -> Result<Considered, Trouble> {
     let store = &room.tools.store;
-    let waiting = store.notifications_waiting(head.incident, sink.id).await?;
+    let waiting = store.notifications_waiting(about, sink.id).await?;
     let owner = store.user(sink.owner).await?;
     if !owner.is_some_and(|user| user.is_present()) {
         drop_all(room, &waiting, DropReason::NoAccess).await?;
         return Ok(Considered::Done(None));
     }
-    let incident = store.incident(head.incident).await?;
-    let thread = store.thread(head.incident, sink.id).await?;
-    let thread = thread.unwrap_or(Thread::new(head.incident, sink.id));
-    let announced = store.announced(head.incident).await?;
+    let incident = store.incident(about).await?;
+    let thread = store.thread(about, sink.id).await?;
+    let thread = thread.unwrap_or(Thread::new(about, sink.id));
+    let announced = store.announced(about).await?;
     let rules = room.rules_of(sink.owner).await?;
     let look = incident.as_ref().map(Incident::look);
     let decision = look.map_or_else(Decision::default, |look| rules.decide(&look, |_| true));

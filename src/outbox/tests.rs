@@ -1,5 +1,6 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod digest;
 mod flapping;
 mod hard;
 mod heartbeat;
@@ -19,7 +20,9 @@ use crate::domain::samples::{self, ANN, Seeded};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, Wants};
 use crate::domain::time::{Clock, Timestamp};
-use crate::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+use crate::notify::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, NotificationFilter, Read, Store};
@@ -89,6 +92,8 @@ struct FakeSink {
     /// What it answers while this is set, whatever else.
     always: Mutex<Option<Receipt>>,
     heard: Mutex<Vec<Heard>>,
+    /// The digests that came.
+    digests: Mutex<Vec<DigestMessage>>,
     /// The heartbeats that came, each with what it answered.
     beats: Mutex<Vec<Beat>>,
     /// What it answers to heartbeats while this is set.
@@ -141,6 +146,19 @@ impl Deliver for FakeSink {
                 }
                 Some(Manner::Hangs) => std::future::pending().await,
                 Some(Manner::Panics) => panic!("as a test wants it"),
+            }
+        })
+    }
+
+    fn digest<'a>(&'a self, _: &'a Target, digest: &'a DigestMessage) -> BoxFuture<'a, Receipt> {
+        self.digests.lock().push(digest.clone());
+        let accepted = Receipt::Accepted { message: None };
+        let next = self.manners.lock().pop_front();
+        Box::pin(async move {
+            match next {
+                Some(Manner::Answers(receipt)) => receipt,
+                Some(Manner::Hangs) => std::future::pending().await,
+                Some(Manner::Lasts(_) | Manner::Panics) | None => accepted,
             }
         })
     }

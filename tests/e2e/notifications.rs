@@ -346,6 +346,24 @@ fn a_sink_has_the_words_of_its_templates_set_by_commands() {
     assert!(!done(&stage, &["sinks", "show", "chat"]).contains("{{"));
     done(&stage, &["sinks", "test", "chat"]);
     assert!(!text(3).contains("is red"));
+    let weekly = [
+        "sinks",
+        "edit",
+        "chat",
+        "--digest",
+        "weekly",
+        "--digest-day",
+        "friday",
+    ];
+    done(&stage, &[&weekly[..], &["--digest-at", "16:30"]].concat());
+    let shown = done(&stage, &["--json", "sinks", "show", "chat"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let digest = &shown["digest"];
+    assert_eq!(
+        (&digest["day"], &digest["at"]),
+        (&json!("friday"), &json!("16:30"))
+    );
+    done(&stage, &["sinks", "edit", "chat", "--digest", "never"]);
 }
 
 /// What a user enters decides what the server calls: by default only the internet.

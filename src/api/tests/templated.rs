@@ -1,4 +1,4 @@
-//! Templates of sinks.
+//! Templates and digests of sinks.
 
 use super::stage::Stage;
 use serde_json::{Value, json};
@@ -92,5 +92,79 @@ fn a_template_that_will_not_do_is_named_with_its_line_and_changes_nothing() {
     assert_eq!(
         (&sink["name"], &sink["title_template"]),
         (&json!("chat"), &json!("a"))
+    );
+}
+
+#[test]
+fn a_digest_is_set_shown_changed_and_ended() {
+    let api = Stage::new();
+    let digest = json!({ "every": "weekly", "day": "friday", "at": "17:30",
+        "time_zone": "europe/berlin" });
+    let added = api
+        .owner
+        .post("sinks", &sink("ntfy", &json!({ "digest": digest })));
+    assert_eq!(added.status, 201, "{added:?}");
+    let path = format!("sinks/{}", added.text("id"));
+    let shown = || api.owner.show(&path)["digest"].clone();
+    let has = |name: &str| shown()[name].clone();
+    assert_eq!(
+        (has("every"), has("day")),
+        (json!("weekly"), json!("friday"))
+    );
+    assert_eq!(
+        (has("at"), has("time_zone")),
+        (json!("17:30"), json!("Europe/Berlin"))
+    );
+    assert!(has("covered_until").is_string() && has("empty") == false);
+    let set = |digest: Value| {
+        let body = json!({ "digest": digest });
+        api.owner.patch(&path, &body.to_string())
+    };
+    assert_eq!(set(json!({ "every": "daily", "empty": true })).status, 200);
+    assert_eq!(
+        (has("at"), has("day"), has("empty")),
+        (json!("09:00"), Value::Null, true.into())
+    );
+    for (bad, code, field) in [
+        (
+            json!({ "every": "hourly" }),
+            "invalid_field",
+            "digest.every: ",
+        ),
+        (
+            json!({ "every": "daily", "at": "9:00" }),
+            "invalid_field",
+            "digest.at: ",
+        ),
+        (
+            json!({ "every": "weekly", "day": "Fri" }),
+            "invalid_field",
+            "digest.day: ",
+        ),
+        (
+            json!({ "every": "daily", "time_zone": "x/y" }),
+            "sink_unfit",
+            "digest.time_zone: ",
+        ),
+    ] {
+        let reply = set(bad);
+        reply.is(422, code);
+        assert!(
+            reply.text("detail").starts_with(field),
+            "{}",
+            reply.text("detail")
+        );
+    }
+    assert_eq!(has("every"), json!("daily"));
+    assert_eq!(set(json!({ "every": "never" })).status, 200);
+    assert_eq!(shown(), Value::Null);
+    let body = json!({ "name": "x", "kind": "alertmanager", "url": "https://127.0.0.1:9",
+        "digest": { "every": "daily" } });
+    let refused = api.owner.post("sinks", &body.to_string());
+    refused.is(422, "sink_unfit");
+    assert!(
+        refused.text("detail").starts_with("digest: "),
+        "{}",
+        refused.text("detail")
     );
 }

@@ -16,7 +16,7 @@ use crate::domain::incident::{
 };
 use crate::domain::lane::{Code, Lane};
 use crate::domain::ledger::{Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing};
-use crate::domain::notification::{Notification, NotificationKind, NotificationState};
+use crate::domain::notification::{Notification, NotificationKind, NotificationState, Topic};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::repo::{Instance, ProviderKind};
@@ -294,6 +294,7 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         address: 0,
         wants: Wants::default(),
         templates: Templates::default(),
+        digest: None,
         state: SinkState::Enabled,
         hold_until: None,
         created_at: AT,
@@ -304,7 +305,7 @@ pub(crate) fn notification(id: u128, incident: IncidentId, sink: SinkId) -> Noti
     Notification {
         id: NotificationId::from_u128(id),
         owner: ANN,
-        incident,
+        topic: Topic::Incident(incident),
         sink,
         kind: NotificationKind::Opened,
         planned_at: AT,

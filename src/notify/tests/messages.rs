@@ -3,6 +3,7 @@
 
 use super::samples::{flapping, message, resolved, templated};
 use crate::domain::sink::SinkKind;
+use crate::notify::card::Card;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
 use crate::notify::{
@@ -31,14 +32,18 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         SinkKind::Pagerduty => vec![pagerduty::request(ROUTING_KEY, message)],
         SinkKind::Alertmanager => vec![alertmanager::request(message).0],
         SinkKind::Telegram => match &message.shown_as {
-            None => vec![telegram::whole("-5", message)],
+            None => vec![telegram::whole("-5", &Card::of(message))],
             Some(_) => vec![
                 telegram::change("-5", message, 7),
                 telegram::note("-5", message, 7),
             ],
         },
         SinkKind::Matrix => match &message.shown_as {
-            None => vec![matrix::whole("!ops:example.org", message)],
+            None => vec![matrix::whole(
+                "!ops:example.org",
+                message.id,
+                &Card::of(message),
+            )],
             Some(_) => vec![
                 matrix::change("!ops:example.org", message, "$first"),
                 matrix::note("!ops:example.org", message, "$first"),

@@ -24,6 +24,7 @@ async fn an_address_opens_with_the_new_key_alone_and_only_as_its_own() {
         wish: Wish::default(),
         wants: Wants::default(),
         templates: crate::domain::sink::template::Templates::default(),
+        digest: None,
         most: 50,
     };
     let before = Notifier::new(tools(ring(std::slice::from_ref(&old))), Settings::default());

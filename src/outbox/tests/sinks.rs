@@ -288,6 +288,7 @@ async fn an_owner_has_a_bounded_number_of_sinks_also_with_many_requests_at_once(
         wish: Wish::default(),
         wants: Wants::default(),
         templates: Templates::default(),
+        digest: None,
         most: 5,
     };
     let asked = (0..20).map(|_| world.desk().add(new()));

@@ -41,7 +41,7 @@ fn text_of<'a>(value: &'a Value, path: &str) -> &'a str {
 }
 
 /// The lines of the message that a template made, or the texts with its title, as they are read.
-fn checked(kind: SinkKind, body: &Value) -> Checked {
+pub(in crate::notify::tests) fn checked(kind: SinkKind, body: &Value) -> Checked {
     let lines = |text: &str| text.split('\n').try_for_each(plain);
     match kind {
         SinkKind::Slack => {
