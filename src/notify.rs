@@ -14,6 +14,7 @@ mod answer;
 mod card;
 mod deliver;
 mod destination;
+mod digest;
 mod discord;
 mod email;
 mod error;
@@ -37,14 +38,18 @@ mod smtp;
 mod stored;
 mod teams;
 mod telegram;
+pub mod template;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod verdict;
 mod webhook;
+mod words;
 
 pub use answer::{Answer, clean};
-pub use deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+pub use deliver::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 pub use destination::Destination;
 pub use error::AddressError;
 pub use fault::{Outcome, SendError, TlsFault};
@@ -52,3 +57,4 @@ pub use names::{Names, NotFound, Resolving, System};
 pub use outbound::{Outbound, Request, Settings, SettingsError};
 pub use proxy::Proxy;
 pub use sinks::Sinks;
+pub use words::Words;

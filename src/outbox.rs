@@ -10,6 +10,7 @@
 mod announce;
 mod call;
 mod desk;
+mod digest;
 mod explained;
 mod handle;
 mod health;
@@ -18,12 +19,14 @@ mod outcome;
 mod paces;
 mod reseal;
 mod room;
+mod sample;
 mod sender;
 #[cfg(test)]
 mod tests;
 mod tools;
 mod trouble;
 mod waiting;
+mod worded;
 mod worker;
 
 pub use desk::{DeskError, Edit, NewRules, NewSink, Tested};

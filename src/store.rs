@@ -19,6 +19,7 @@ pub mod memory;
 pub mod mortal;
 mod reading;
 mod record;
+mod reporting;
 mod snapshot;
 mod tally;
 pub mod tools;
@@ -33,6 +34,7 @@ pub use list::{
 
 pub use counts::{Counts, Scope, Unresolved, Waiting};
 pub use reading::{After, Of, Page, ReadError, Reading};
+pub use reporting::report;
 pub use write::{
     Adoption, Batch, Change, CommitError, Committing, Conflict, Guard, Lease, Priority,
 };

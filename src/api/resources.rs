@@ -3,6 +3,7 @@
 
 pub(super) mod backup;
 mod bulk;
+pub(in crate::api) mod clock;
 pub(super) mod commands;
 pub(super) mod connections;
 pub(super) mod credentials;

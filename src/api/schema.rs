@@ -27,6 +27,7 @@ use crate::domain::rulebook::About;
 use crate::domain::rulebook::decide::Condition;
 use crate::domain::rulebook::quiet::Day;
 use crate::domain::run::{Conclusion, Family, RunStatus};
+use crate::domain::sink::digest::Every;
 use crate::domain::sink::{DisableReason, NAME_CHARS_MAX, SinkKind, SinkState};
 use crate::domain::standing::Standing;
 use crate::domain::takeover::OtherState;
@@ -267,6 +268,7 @@ names! {
     DropReason, "NotificationDropReason", DropReason::ALL, "Why a notification was not needed.";
     About, "IncidentAbout", About::ALL, "What an incident is about.";
     Day, "Day", Day::ALL, "A day of the week.";
+    Every, "DigestInterval", Every::ALL, "How often a digest is sent.";
     Condition, "RuleCondition", Condition::ALL, "A condition of a rule.";
     Passes, "QuietHoursPass", Passes::ALL,
         "Least severity that is sent at any time; `none` if nothing is.";

@@ -29,5 +29,6 @@ mod rules;
 mod secrets;
 mod signin;
 mod stage;
+mod templated;
 mod tended;
 mod wire;

@@ -58,6 +58,7 @@ pub(super) fn begin() {
         }
     }
     for sink in SinkKind::ALL.map(SinkKind::as_str) {
+        counter!(metric::TEMPLATE_FAILURES, "sink" => sink).absolute(0);
         for outcome in OUTCOMES {
             let labels = [("sink", sink), ("outcome", outcome)];
             counter!(metric::NOTIFICATIONS, &labels).absolute(0);

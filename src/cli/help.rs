@@ -111,6 +111,11 @@ hookherd sinks add gotify phone --from address.txt --secret-from token.txt
 hookherd sinks add pagerduty on-call --from address.txt --secret-from key.txt
 hookherd sinks add alertmanager prometheus --from address.txt
 hookherd sinks edit team-chat --name chat
+hookherd sinks edit team-chat --title-template '{{repository}}:{{title}}'
+hookherd sinks edit team-chat --text-template '{{commit}}'
+hookherd sinks edit team-chat --digest daily --digest-zone Europe/Berlin
+hookherd sinks edit team-chat --digest weekly --digest-day friday
+hookherd sinks edit team-chat --digest never
 hookherd sinks edit team-chat --address < address.txt
 hookherd sinks list
 hookherd sinks show team-chat

@@ -97,6 +97,27 @@ pub(super) struct Wants {
     /// Only incidents of this severity or a higher one: warning, error or critical.
     #[arg(long, value_parser = ["warning", "error", "critical"])]
     severity: Option<String>,
+    /// Template of the title of its messages. An empty text removes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    title_template: Option<String>,
+    /// Template of the text of its messages. An empty text removes it.
+    #[arg(long, value_name = "TEMPLATE")]
+    text_template: Option<String>,
+    /// How often it gets a digest of what broke.
+    #[arg(long, value_parser = ["daily", "weekly", "never"])]
+    digest: Option<String>,
+    /// The day of a weekly digest; monday without.
+    #[arg(long, value_name = "DAY", requires = "digest")]
+    digest_day: Option<String>,
+    /// The time of the digest; 09:00 without.
+    #[arg(long, value_name = "TIME", requires = "digest")]
+    digest_at: Option<String>,
+    /// The time zone of the digest, such as Europe/Berlin; UTC without.
+    #[arg(long, value_name = "ZONE", requires = "digest")]
+    digest_zone: Option<String>,
+    /// Send the digest also when there is nothing to say.
+    #[arg(long, requires = "digest")]
+    digest_empty: bool,
 }
 
 /// How sinks are listed.
@@ -118,6 +139,28 @@ impl Wants {
         }
         if let Some(severity) = &self.severity {
             body["severity"] = severity.as_str().into();
+        }
+        if let Some(template) = &self.title_template {
+            body["title_template"] = template.as_str().into();
+        }
+        if let Some(template) = &self.text_template {
+            body["text_template"] = template.as_str().into();
+        }
+        if let Some(every) = &self.digest {
+            let digest = &mut body["digest"];
+            digest["every"] = every.as_str().into();
+            for (name, value) in [
+                ("day", &self.digest_day),
+                ("at", &self.digest_at),
+                ("time_zone", &self.digest_zone),
+            ] {
+                if let Some(value) = value {
+                    digest[name] = value.as_str().into();
+                }
+            }
+            if self.digest_empty {
+                digest["empty"] = true.into();
+            }
         }
     }
 }
@@ -225,7 +268,11 @@ fn test(client: &Client, sink: &str, printer: Printer) -> CommandResult {
     let answer = client.call(Method::POST, &path, None)?;
     if answer["accepted"] == true {
         let took = &answer["took_ms"];
-        printer.words(&answer, &format!("accepted in {took} ms"));
+        let words = match text_of(&answer, "/template_error") {
+            "" => format!("accepted in {took} ms"),
+            why => format!("accepted in {took} ms, with the usual words: {why}"),
+        };
+        printer.words(&answer, &words);
         return Ok(());
     }
     let why = text_of(&answer, "/error");

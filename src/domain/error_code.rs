@@ -63,7 +63,7 @@ codes! {
     OwnerNotFound = "owner_not_found",
         "The user, organisation or group was not found at the provider",
         "Check the name, and whether the credential can access the group.";
-    SinkUnfit = "sink_unfit", "The address or the key does not fit this kind of sink",
+    SinkUnfit = "sink_unfit", "The address, the key or a template does not fit this kind of sink",
         "Read the detail. Addresses are https and public, or allowed by the operator.";
     RulesUnfit = "rules_unfit", "The rules cannot be used as they are",
         "Read the detail: it names the rule and the field.";

@@ -33,6 +33,8 @@ named! {
         Resolved = "resolved",
         /// It is still open, and no user has acknowledged it.
         Reminded = "reminded",
+        /// A report of a time, and about no incident in particular.
+        Digest = "digest",
     }
 }
 
@@ -41,7 +43,7 @@ impl NotificationKind {
     pub const fn opens(self) -> bool {
         match self {
             Self::Opened | Self::Reopened | Self::Flapping => true,
-            Self::Worse | Self::Resolved | Self::Reminded => false,
+            Self::Worse | Self::Resolved | Self::Reminded | Self::Digest => false,
         }
     }
 }
@@ -62,6 +64,8 @@ named! {
         IncidentGone = "incident_gone",
         /// The owner may not see the incident any more.
         NoAccess = "no_access",
+        /// A digest in whose time nothing has happened.
+        NothingToSay = "nothing_to_say",
     }
 }
 
@@ -102,6 +106,20 @@ named! {
     }
 }
 
+/// What a notification is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// An incident.
+    Incident(IncidentId),
+    /// What happened in a time.
+    Time {
+        /// Its beginning.
+        since: Timestamp,
+        /// Its end.
+        until: Timestamp,
+    },
+}
+
 /// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
@@ -109,8 +127,8 @@ pub struct Notification {
     pub id: NotificationId,
     /// The owner of the sink and of the incident.
     pub owner: OwnerId,
-    /// The incident.
-    pub incident: IncidentId,
+    /// What it is about.
+    pub topic: Topic,
     /// The sink.
     pub sink: SinkId,
     /// What it is about.
@@ -124,6 +142,14 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// The incident, if it is about one.
+    pub const fn incident(&self) -> Option<IncidentId> {
+        match self.topic {
+            Topic::Incident(id) => Some(id),
+            Topic::Time { .. } => None,
+        }
+    }
+
     /// When it is due; `None` when it does not wait.
     pub const fn due_at(&self) -> Option<Timestamp> {
         match self.state {

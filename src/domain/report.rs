@@ -105,6 +105,13 @@ pub struct Report {
     pub repaired: Vec<Repaired>,
 }
 
+impl Report {
+    /// Whether nothing has happened in its time, and nothing is open.
+    pub const fn is_empty(&self) -> bool {
+        self.opened == 0 && self.resolved == 0 && self.unresolved == 0 && self.repaired.is_empty()
+    }
+}
+
 /// Collects a report.
 #[derive(Debug)]
 pub struct Reporter {

@@ -1,11 +1,15 @@
 //! Sinks: where an owner is notified.
 
+pub mod digest;
 pub mod pace;
+pub mod template;
 
 use super::id::{OwnerId, SinkId};
 use super::incident::Severity;
 use super::secret::Sealed;
 use super::time::Timestamp;
+use digest::Digest;
+use template::{Part, Templates};
 
 /// Longest name of a sink, in characters.
 pub const NAME_CHARS_MAX: usize = 100;
@@ -63,6 +67,51 @@ impl SinkKind {
             | Self::Telegram
             | Self::Matrix
             | Self::GithubIssue => false,
+        }
+    }
+}
+
+impl SinkKind {
+    /// Whether it shows a report. The others have alerts or issues only, which
+    /// a person closes.
+    pub const fn takes_digest(self) -> bool {
+        match self {
+            Self::Alertmanager | Self::Pagerduty | Self::GithubIssue => false,
+            Self::Webhook
+            | Self::Slack
+            | Self::SlackBot
+            | Self::Mattermost
+            | Self::Discord
+            | Self::Teams
+            | Self::Ntfy
+            | Self::Gotify
+            | Self::Email
+            | Self::Telegram
+            | Self::Matrix => true,
+        }
+    }
+
+    /// Whether a template may replace this text of its messages. Programs read those of a generic
+    /// webhook, and what an alert of `PagerDuty` says besides its summary.
+    pub const fn takes_template(self, part: Part) -> bool {
+        match (self, part) {
+            (Self::Webhook, _) | (Self::Pagerduty, Part::Text) => false,
+            (Self::Pagerduty, Part::Title)
+            | (
+                Self::Slack
+                | Self::SlackBot
+                | Self::Mattermost
+                | Self::Discord
+                | Self::Teams
+                | Self::Ntfy
+                | Self::Gotify
+                | Self::Alertmanager
+                | Self::Email
+                | Self::Telegram
+                | Self::Matrix
+                | Self::GithubIssue,
+                Part::Title | Part::Text,
+            ) => true,
         }
     }
 }
@@ -152,6 +201,10 @@ pub struct Sink {
     pub address: u32,
     /// What it is sent.
     pub wants: Wants,
+    /// In which words.
+    pub templates: Templates,
+    /// Its digest.
+    pub digest: Option<Digest>,
     /// Whether it is used.
     pub state: SinkState,
     /// It asked not to be called before.
@@ -164,5 +217,20 @@ impl Sink {
     /// Whether it is called.
     pub fn is_enabled(&self) -> bool {
         self.state == SinkState::Enabled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_people_read_takes_templates() {
+        let count = |part| {
+            let takes = |kind: &&SinkKind| kind.takes_template(part);
+            SinkKind::ALL.iter().filter(takes).count()
+        };
+        assert_eq!(count(Part::Title), SinkKind::ALL.len() - 1);
+        assert_eq!(count(Part::Text), SinkKind::ALL.len() - 2);
     }
 }

@@ -53,13 +53,11 @@ impl Alert {
 
     /// The alert as it is sent.
     fn posted(&self, card: &Card, ends_at: Timestamp) -> Value {
-        let lines = card.facts.iter();
-        let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
         let mut alert = json!({
             "labels": self.labels,
             "annotations": {
                 "summary": unlinked(&card.title),
-                "description": lines.collect::<Vec<_>>().join("\n"),
+                "description": card.lines(unlinked).join("\n"),
             },
             // An alert that ends before it starts is refused.
             "startsAt": Timestamp(self.starts_at).min(ends_at),
@@ -155,7 +153,8 @@ fn next(message: &Message, card: &Card, last: Option<&Alert>) -> Alert {
         | NotificationKind::Flapping
         | NotificationKind::Worse
         | NotificationKind::Reminded
-        | NotificationKind::Resolved => incident.first_seen_at,
+        | NotificationKind::Resolved
+        | NotificationKind::Digest => incident.first_seen_at,
     };
     let is_end = message.kind == NotificationKind::Resolved;
     let ends_at = ended(message.at).0;
@@ -194,12 +193,7 @@ pub(super) fn request(message: &Message) -> (Request, String) {
 /// incidents that were resolved. `None` when there are none.
 pub(super) fn request_again(all: &[Lasting], expires_at: Timestamp) -> Option<Request> {
     let again = |it: &Lasting| {
-        let kind = if it.is_resolved {
-            NotificationKind::Resolved
-        } else {
-            NotificationKind::Opened
-        };
-        let card = Card::about(kind, &it.incident, it.explained.as_ref());
+        let card = Card::about(it.kind(), &it.incident, it.explained.as_ref()).worded(&it.words);
         let alert = match Alert::read(it.shown_as.as_ref()) {
             Some(alert) => alert,
             // It may not be there at all: its answer was lost.

@@ -6,9 +6,10 @@
 mod bounded;
 mod explained;
 
-pub(super) use bounded::bounded;
+pub(super) use bounded::{bounded, lines};
 
 use super::deliver::Message;
+use super::words::Words;
 use crate::domain::explanation::{Explained, ExplainedCommit};
 use crate::domain::incident::{CiFailure, Incident, Resolution, Severity};
 use crate::domain::notification::NotificationKind;
@@ -50,6 +51,9 @@ pub(super) struct Card {
     pub title: String,
     /// What is known of it, at most ten lines.
     pub facts: Vec<Fact>,
+    /// The lines in place of the facts, for people, when a template made them: none is empty at
+    /// its ends.
+    pub text: Option<Vec<String>>,
     /// The page of the run: http or https, and no character of it acts in any mark-up.
     pub link: Option<String>,
 }
@@ -58,7 +62,7 @@ impl Card {
     /// The card of a message.
     pub fn of(message: &Message) -> Self {
         let explained = message.explained.as_ref();
-        Self::about(message.kind, &message.incident, explained)
+        Self::about(message.kind, &message.incident, explained).worded(&message.words)
     }
 
     /// The card of a message of this kind about an incident, with what the provider says about it.
@@ -73,7 +77,26 @@ impl Card {
             severity: incident.severity,
             title: title.unwrap_or_else(|| "Incident".to_owned()),
             facts: facts(kind, incident, explained),
+            text: None,
             link: incident.ci.as_ref().and_then(link),
+        }
+    }
+
+    /// The card with these words in place of its own.
+    pub fn worded(self, words: &Words) -> Self {
+        Self {
+            title: words.title.clone().unwrap_or(self.title),
+            text: words.text.clone(),
+            ..self
+        }
+    }
+
+    /// The lines of a plain text, with all that may be of a stranger escaped.
+    pub fn lines(&self, escaped: fn(&str) -> String) -> Vec<String> {
+        let fact = |fact: &Fact| format!("{}: {}", fact.label, escaped(&fact.value));
+        match &self.text {
+            Some(text) => text.iter().map(|line| escaped(line)).collect(),
+            None => self.facts.iter().map(fact).collect(),
         }
     }
 
@@ -86,12 +109,14 @@ impl Card {
             NotificationKind::Worse => "More severe",
             NotificationKind::Resolved => "Resolved",
             NotificationKind::Reminded => "Still open",
+            NotificationKind::Digest => "Digest",
         }
     }
 
     /// A sign for it that is seen at a glance.
     pub const fn sign(&self) -> &'static str {
         match (self.kind, self.severity) {
+            (NotificationKind::Digest, _) => "\u{1f4cb}",
             (NotificationKind::Resolved, _) => "\u{1f7e2}",
             (NotificationKind::Flapping, _) | (_, Severity::Warning) => "\u{1f7e1}",
             (_, Severity::Error | Severity::Critical) => "\u{1f534}",
@@ -113,7 +138,7 @@ fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explain
     let is_flapping = kind == NotificationKind::Flapping;
     let flapping = is_flapping.then_some("it fails and passes in turn; more when that ends");
     let repository = incident.repository.as_ref().map(FullName::as_str);
-    let tested = explained.and_then(|explained| explained.commit.as_ref().ok());
+    let tested = tested(explained);
     let lines = [
         ("Severity", Some(incident.severity.as_str().to_owned())),
         ("Resolution", resolution.map(str::to_owned)),
@@ -149,15 +174,33 @@ fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explain
     lines.into_iter().filter_map(some).collect()
 }
 
-/// The short id and the first line. `tested` is what the provider says about it.
-fn commit(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
-    let sha = clean(&ci.commit_sha, SHA_BYTES_MAX);
+/// What the provider says about the commit.
+pub(super) fn tested(explained: Option<&Explained>) -> Option<&ExplainedCommit> {
+    explained.and_then(|explained| explained.commit.as_ref().ok())
+}
+
+/// A text in one line, as long as that of a fact.
+pub(super) fn line(text: &str) -> Option<String> {
+    bounded(text, FACT_BYTES_MAX)
+}
+
+/// The short id of the commit.
+pub(super) fn sha(ci: &CiFailure) -> Option<String> {
+    clean(&ci.commit_sha, SHA_BYTES_MAX)
+}
+
+/// The first line of the commit's message. `tested` is what the provider says about it.
+pub(super) fn commit_title(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
     let title = tested.map(|commit| commit.title.as_str());
     let title = title.filter(|title| !title.is_empty());
-    let line = title.or(ci.commit_message.as_deref());
-    let line = line.and_then(|text| text.trim_start().lines().next());
-    let line = line.and_then(|line| bounded(line, FACT_BYTES_MAX));
-    match (sha, line) {
+    let whole = title.or(ci.commit_message.as_deref());
+    let first = whole.and_then(|text| text.trim_start().lines().next());
+    first.and_then(line)
+}
+
+/// The short id and the first line. `tested` is what the provider says about it.
+fn commit(ci: &CiFailure, tested: Option<&ExplainedCommit>) -> Option<String> {
+    match (sha(ci), commit_title(ci, tested)) {
         (Some(sha), Some(line)) => Some(format!("{sha} {line}")),
         (sha, line) => sha.or(line),
     }

@@ -1,9 +1,11 @@
 //! The interface of sinks: a message in, what became of it out.
 
+use super::words::Words;
 use crate::domain::explanation::Explained;
 use crate::domain::id::{Entropy, NotificationId};
 use crate::domain::incident::Incident;
 use crate::domain::notification::NotificationKind;
+use crate::domain::report::Report;
 use crate::domain::sink::{DisableReason, SinkKind};
 use crate::domain::time::Timestamp;
 use futures_util::future::BoxFuture;
@@ -46,6 +48,23 @@ pub struct Message {
     pub expires_at: Timestamp,
     /// The message at the sink that shows the incident already, as [`Receipt::Accepted`] named it.
     pub shown_as: Option<String>,
+    /// What the templates of the sink say.
+    pub words: Words,
+}
+
+/// A digest, before its sink gives it a form. The names in it may come from strangers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigestMessage {
+    /// The notification: the same on each try.
+    pub id: NotificationId,
+    /// When this try is made.
+    pub at: Timestamp,
+    /// What happened.
+    pub report: Report,
+    /// Whether there was more than a report looks at.
+    pub is_partial: bool,
+    /// The zone in which its times are shown.
+    pub time_zone: String,
 }
 
 /// An incident that a sink shows and would forget by itself.
@@ -59,6 +78,19 @@ pub struct Lasting {
     pub is_resolved: bool,
     /// The message at the sink that shows it, as [`Receipt::Accepted`] named it.
     pub shown_as: Option<String>,
+    /// What the templates of the sink say.
+    pub words: Words,
+}
+
+impl Lasting {
+    /// What it is sent as.
+    pub const fn kind(&self) -> NotificationKind {
+        if self.is_resolved {
+            NotificationKind::Resolved
+        } else {
+            NotificationKind::Opened
+        }
+    }
 }
 
 /// What became of a message.
@@ -160,6 +192,13 @@ pub trait Deliver: Send + Sync + 'static {
 
     /// Sends a message, in bounded time.
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Receipt>;
+
+    /// Sends a digest, in bounded time, to a sink of a kind that takes one.
+    fn digest<'a>(
+        &'a self,
+        target: &'a Target,
+        digest: &'a DigestMessage,
+    ) -> BoxFuture<'a, Receipt>;
 
     /// Sends incidents again to a sink of a kind that forgets them, in one call and in bounded
     /// time: those that last, until `expires_at`, and those that were resolved lately.

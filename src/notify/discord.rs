@@ -4,11 +4,11 @@
 //! no one, so a short message follows it.
 
 use super::card::{Card, Fact};
-use super::deliver::{Message, Receipt};
-use super::escape::{backslashed, unlinked};
+use super::deliver::{DigestMessage, Message, Receipt};
+use super::escape::{backslashed, begun, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::Stored;
-use super::verdict::{Said, called, sent, unsent};
+use super::verdict::{Said, called, posted, sent, unsent};
 use super::{Destination, SendError};
 use crate::domain::incident::Severity;
 use crate::domain::notification::NotificationKind;
@@ -34,6 +34,7 @@ fn escaped(text: &str) -> String {
 
 const fn colour(card: &Card) -> u32 {
     match (card.kind, card.severity) {
+        (NotificationKind::Digest, _) => 0x1f_6f_eb,
         (NotificationKind::Resolved, _) => 0x2e_a0_43,
         (_, Severity::Warning) => 0xd2_99_22,
         (_, Severity::Error | Severity::Critical) => 0xd7_3a_49,
@@ -52,7 +53,10 @@ fn body(card: &Card, is_whole: bool) -> Value {
         "color": colour(card),
     });
     if is_whole {
-        let lines: Vec<String> = card.facts.iter().map(line).collect();
+        let lines: Vec<String> = match &card.text {
+            Some(lines) => lines.iter().map(|line| escaped(&begun(line))).collect(),
+            None => card.facts.iter().map(line).collect(),
+        };
         embed["description"] = lines.join("\n").into();
     }
     if let Some(link) = &card.link {
@@ -73,6 +77,11 @@ fn new(body: &Value) -> Request {
 /// A new message that says all.
 pub(super) fn whole(message: &Message) -> Request {
     new(&body(&Card::of(message), true))
+}
+
+/// A message with a digest.
+pub(super) fn report(digest: &DigestMessage) -> Request {
+    new(&body(&digest.card(), true))
 }
 
 /// A new message that says what has changed.
@@ -169,6 +178,10 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         Some(id) => line.update(message, id).await,
         None => line.send(whole(message)).await,
     }
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, report(digest), receipt).await
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@
 mod route;
 
 use super::card::{Card, bounded};
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::Outbound;
 use super::smtp::{Delivery, Fault, Mail, PORTS, Step};
 use super::stored::{Stored, sealed, unfit};
 use super::verdict::{Said, unsent};
 use crate::domain::sink::DisableReason;
+use crate::domain::time::Timestamp;
 use bytes::Bytes;
 use data_encoding::BASE64;
 use lettre::message::header::{
@@ -74,9 +75,45 @@ pub(super) fn prepare(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfi
     Ok(stored.prepared_at(server.place()))
 }
 
-/// The id of a mail about an incident.
-fn id(message: &Message, ours: &str) -> String {
-    format!("<{}.{}@{ours}>", message.incident.id, message.id)
+/// What a mail says.
+struct Letter {
+    /// Its id, before the `@`.
+    id: String,
+    subject: String,
+    /// The id of the first mail of its thread.
+    first: Option<String>,
+    at: Timestamp,
+    text: String,
+}
+
+impl Letter {
+    /// The mail of a message.
+    fn of(message: &Message) -> Self {
+        let first = message.shown_as.as_deref().and_then(id_of);
+        let again = first.map_or("", |_| AGAIN);
+        Self {
+            id: format!("{}.{}", message.incident.id, message.id),
+            subject: format!("{again}{}", subject(message)),
+            first: first.map(str::to_owned),
+            at: message.at,
+            text: text(&Card::of(message)),
+        }
+    }
+
+    /// The mail of a digest, which belongs to no thread.
+    fn of_digest(digest: &DigestMessage) -> Self {
+        Self {
+            id: digest.id.to_string(),
+            subject: format!("Digest: {}", digest.title()),
+            first: None,
+            at: digest.at,
+            text: text(&digest.card()),
+        }
+    }
+
+    fn id(&self, ours: &str) -> String {
+        format!("<{}@{ours}>", self.id)
+    }
 }
 
 /// An id of a mail, as [`id`] makes them.
@@ -87,8 +124,13 @@ fn id_of(text: &str) -> Option<&str> {
     (is_id && inner.contains('@')).then_some(text)
 }
 
-/// What stays the same of an incident. Text of strangers: one line, without control characters.
+/// What stays the same of an incident, unless a template says otherwise. Text of strangers: one
+/// line, without control characters.
 fn subject(message: &Message) -> String {
+    let bytes_max = SUBJECT_BYTES_MAX - AGAIN.len();
+    if let Some(title) = &message.words.title {
+        return bounded(title, bytes_max).unwrap_or_else(|| "Incident".to_owned());
+    }
     let incident = &message.incident;
     let title = match &incident.ci {
         Some(ci) => match &ci.branch {
@@ -101,16 +143,14 @@ fn subject(message: &Message) -> String {
         Some(name) => format!("[{}] {title}", name.as_str()),
         None => title,
     };
-    let bytes_max = SUBJECT_BYTES_MAX - AGAIN.len();
     bounded(&whole, bytes_max).unwrap_or_else(|| "Incident".to_owned())
 }
 
 /// Plain text, in which nothing else than the link to the run acts.
 fn text(card: &Card) -> String {
     let title = format!("{}: {}", card.status(), unlinked(&card.title));
-    let facts = card.facts.iter();
-    let facts = facts.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
-    let mut lines: Vec<String> = [title, String::new()].into_iter().chain(facts).collect();
+    let mut lines = vec![title, String::new()];
+    lines.extend(card.lines(unlinked));
     if let Some(link) = &card.link {
         lines.extend([String::new(), link.clone()]);
     }
@@ -121,20 +161,15 @@ fn header(name: &'static str, value: String) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
 }
 
-/// The mail of a message. Its text is in base64, so no line of it means anything to a server.
-fn mail(route: &Route, ours: &str, message: &Message) -> Option<Vec<u8>> {
-    let first = message.shown_as.as_deref().and_then(id_of);
-    let subject = match first {
-        Some(_) => format!("{AGAIN}{}", subject(message)),
-        None => subject(message),
-    };
-    let at = u64::try_from(message.at.0).unwrap_or_default();
+/// A mail. Its text is in base64, so no line of it means anything to a server.
+fn mail(route: &Route, ours: &str, letter: &Letter) -> Option<Vec<u8>> {
+    let at = u64::try_from(letter.at.0).unwrap_or_default();
     let from = Mailbox::new(Some("Hookherd".to_owned()), route.from.clone());
     let mut builder = lettre::Message::builder()
         .from(from)
         .date(SystemTime::UNIX_EPOCH + Duration::from_millis(at))
-        .message_id(Some(id(message, ours)))
-        .subject(subject)
+        .message_id(Some(letter.id(ours)))
+        .subject(letter.subject.clone())
         .raw_header(header("List-Id", format!("Hookherd <incidents.{ours}>")))
         .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
         .header(MIME_VERSION_1_0)
@@ -142,12 +177,10 @@ fn mail(route: &Route, ours: &str, message: &Message) -> Option<Vec<u8>> {
     for to in &route.to {
         builder = builder.to(Mailbox::new(None, to.clone()));
     }
-    if let Some(first) = first {
-        builder = builder
-            .in_reply_to(first.to_owned())
-            .references(first.to_owned());
+    if let Some(first) = &letter.first {
+        builder = builder.in_reply_to(first.clone()).references(first.clone());
     }
-    let text = text(&Card::of(message));
+    let text = letter.text.clone();
     let body = Body::new_with_encoding(text, ContentTransferEncoding::Base64).ok()?;
     Some(builder.body(body).ok()?.formatted())
 }
@@ -197,6 +230,14 @@ fn failed(fault: &Fault, place: &str, hidden: &Stored) -> Receipt {
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    post(outbound, plain, &Letter::of(message)).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    post(outbound, plain, &Letter::of_digest(digest)).await
+}
+
+async fn post(outbound: &Outbound, plain: &[u8], letter: &Letter) -> Receipt {
     let stored = match Stored::read(plain) {
         Ok(stored) => stored,
         Err(receipt) => return receipt,
@@ -212,7 +253,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         };
     }
     let password = stored.secrets.first().map(String::as_str);
-    let Some(bytes) = mail(&route, outbound.name(), message) else {
+    let Some(bytes) = mail(&route, outbound.name(), letter) else {
         return sealed();
     };
     let mail = Mail {
@@ -229,10 +270,10 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
     match delivery.run().await {
         Ok(refused) => {
             if refused > 0 {
-                tracing::warn!(notification.id = %message.id, refused, "recipients_refused");
+                tracing::warn!(mail.id = letter.id, refused, "recipients_refused");
             }
-            let first = message.shown_as.as_deref().and_then(id_of);
-            let first = first.map_or_else(|| id(message, outbound.name()), str::to_owned);
+            let id = || letter.id(outbound.name());
+            let first = letter.first.clone().unwrap_or_else(id);
             Receipt::Accepted {
                 message: Some(first),
             }
@@ -248,7 +289,16 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
 #[cfg(test)]
 pub(super) fn sample(message: &Message) -> Vec<u8> {
     let url = "smtps://ci%40example.org@mail.example.org?to=ann@example.org";
-    mail(&Route::parse(url).unwrap(), "hooks.example.org", message).unwrap()
+    let letter = Letter::of(message);
+    mail(&Route::parse(url).unwrap(), "hooks.example.org", &letter).unwrap()
+}
+
+/// The same for a digest.
+#[cfg(test)]
+pub(super) fn sample_digest(digest: &DigestMessage) -> Vec<u8> {
+    let url = "smtps://ci%40example.org@mail.example.org?to=ann@example.org";
+    let letter = Letter::of_digest(digest);
+    mail(&Route::parse(url).unwrap(), "hooks.example.org", &letter).unwrap()
 }
 
 #[cfg(test)]

@@ -35,6 +35,15 @@ fn broken(text: &str, at_dots: bool) -> String {
     out
 }
 
+/// A line whose first characters mean nothing: no list, no heading, no quote. A [`BREAK`] stands
+/// before what is no letter.
+pub(super) fn begun(line: &str) -> String {
+    match line.chars().next() {
+        Some(first) if !first.is_alphabetic() => format!("{BREAK}{line}"),
+        _ => line.to_owned(),
+    }
+}
+
 /// A text with a backslash before each of these characters.
 pub(super) fn backslashed(text: &str, special: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
@@ -80,6 +89,16 @@ mod tests {
             let expected = expected.replace('|', "\u{200b}");
             assert_eq!(unmentioned(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_that_begins_with_no_letter_begins_with_a_break() {
+        for text in [
+            "- item", "1. item", "> quote", "# title", "    code", "-# x",
+        ] {
+            assert_eq!(begun(text), format!("\u{200b}{text}"));
+        }
+        assert_eq!((begun("a - b"), begun("")), ("a - b".into(), String::new()));
     }
 
     #[test]

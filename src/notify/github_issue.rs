@@ -107,7 +107,7 @@ const fn is_to_be_open(kind: NotificationKind) -> Option<bool> {
             Some(true)
         }
         NotificationKind::Resolved => Some(false),
-        NotificationKind::Worse | NotificationKind::Reminded => None,
+        NotificationKind::Worse | NotificationKind::Reminded | NotificationKind::Digest => None,
     }
 }
 
@@ -452,6 +452,7 @@ mod tests {
             (NotificationKind::Flapping, Some(true)),
             (NotificationKind::Worse, None),
             (NotificationKind::Reminded, None),
+            (NotificationKind::Digest, None),
             (NotificationKind::Resolved, Some(false)),
         ] {
             assert_eq!(is_to_be_open(kind), expected, "{kind:?}");

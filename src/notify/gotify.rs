@@ -4,7 +4,7 @@
 //! changed, so each is a new one.
 
 use super::card::Card;
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, entered, sealed, token, unfit};
@@ -46,17 +46,18 @@ const fn priority(card: &Card) -> u8 {
 
 /// Plain text. Nothing else than the link to the run acts.
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
-    let lines = card.facts.iter();
-    let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let mut extras = json!({ "client::display": { "contentType": "text/plain" } });
     if let Some(link) = &card.link {
         extras["client::notification"] = json!({ "click": { "url": link } });
     }
     let body = json!({
         "title": format!("{}: {}", card.status(), unlinked(&card.title)),
-        "message": lines.collect::<Vec<_>>().join("\n"),
-        "priority": priority(&card),
+        "message": card.lines(unlinked).join("\n"),
+        "priority": priority(card),
         "extras": extras,
     });
     Request {
@@ -77,6 +78,14 @@ fn receipt(said: &Said) -> Receipt {
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    post(outbound, plain, request(message)).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    post(outbound, plain, posting(&digest.card())).await
+}
+
+async fn post(outbound: &Outbound, plain: &[u8], mut request: Request) -> Receipt {
     let (to, stored) = match Stored::aimed(outbound, plain) {
         Ok(aimed) => aimed,
         Err(receipt) => return receipt,
@@ -86,7 +95,6 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         return sealed();
     };
     token.set_sensitive(true);
-    let mut request = request(message);
     request.headers.insert(KEY, token);
     sent(outbound, &to, &stored, request, receipt).await
 }

@@ -7,11 +7,12 @@
 
 use super::Destination;
 use super::card::Card;
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, address, bearer, entered, sealed, token, unfit};
 use super::verdict::{Said, called, unsent};
+use crate::domain::id::NotificationId;
 use crate::domain::sink::DisableReason;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -81,8 +82,8 @@ fn headline(card: &Card) -> String {
 fn content(card: &Card, is_whole: bool) -> Value {
     let mut body = headline(card);
     if is_whole {
-        for fact in &card.facts {
-            body = format!("{body}\n{}: {}", fact.label, unlinked(&fact.value));
+        for line in card.lines(unlinked) {
+            body = format!("{body}\n{line}");
         }
         if let Some(link) = &card.link {
             body = format!("{body}\n{link}");
@@ -92,8 +93,8 @@ fn content(card: &Card, is_whole: bool) -> Value {
 }
 
 /// Sends an event to a room. `part` is different for each of one notification.
-fn event(room: &str, message: &Message, part: &str, content: &Value) -> Request {
-    let transaction = format!("{}{part}", message.id);
+fn event(room: &str, id: NotificationId, part: &str, content: &Value) -> Request {
+    let transaction = format!("{id}{part}");
     let path = ["rooms", room, "send", "m.room.message", &transaction];
     Request {
         segments: at(&path),
@@ -108,8 +109,8 @@ fn at(path: &[&str]) -> Vec<String> {
 }
 
 /// A new message that says all.
-pub(super) fn whole(room: &str, message: &Message) -> Request {
-    event(room, message, "", &content(&Card::of(message), true))
+pub(super) fn whole(room: &str, id: NotificationId, card: &Card) -> Request {
+    event(room, id, "", &content(card, true))
 }
 
 /// The replacement of a message.
@@ -120,14 +121,14 @@ pub(super) fn change(room: &str, message: &Message, id: &str) -> Request {
     content["body"] = format!("* {}", new["body"].as_str().unwrap_or_default()).into();
     content["m.new_content"] = new;
     content["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": id });
-    event(room, message, ".change", &content)
+    event(room, message.id, ".change", &content)
 }
 
 /// A reply to a message that says what has changed.
 pub(super) fn note(room: &str, message: &Message, id: &str) -> Request {
     let mut content = content(&Card::of(message), false);
     content["m.relates_to"] = json!({ "m.in_reply_to": { "event_id": id } });
-    event(room, message, ".note", &content)
+    event(room, message.id, ".note", &content)
 }
 
 /// An id of an event.
@@ -196,8 +197,8 @@ impl Line<'_> {
         }
     }
 
-    async fn send(&self, message: &Message, room: &str) -> Result<Receipt, Receipt> {
-        let said = self.call(whole(room, message)).await?;
+    async fn send(&self, id: NotificationId, card: &Card, room: &str) -> Result<Receipt, Receipt> {
+        let said = self.call(whole(room, id, card)).await?;
         Ok(receipt(&said))
     }
 
@@ -207,7 +208,7 @@ impl Line<'_> {
         // The event is not one of the room, or is gone. If it is the room that is not found, or the
         // text that is refused, the same is said of the new message.
         if matches!(said.status, 400 | 404) {
-            return self.send(message, room).await;
+            return self.send(message.id, &Card::of(message), room).await;
         }
         let changed = receipt(&said);
         if !matches!(changed, Receipt::Accepted { .. }) {
@@ -222,31 +223,40 @@ impl Line<'_> {
     }
 }
 
-pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    let stored = match Stored::read(plain) {
-        Ok(stored) => stored,
-        Err(receipt) => return receipt,
-    };
+/// The line and the room of what is stored.
+fn opened<'a>(outbound: &'a Outbound, stored: &'a Stored) -> Result<(Line<'a>, &'a str), Receipt> {
     let token = stored.secrets.first().and_then(|token| bearer(token));
     let (Some((server, room)), Some(token)) = (parts(&stored.url), token) else {
-        return sealed();
-    };
-    let to = match address(outbound, server) {
-        Ok(to) => to,
-        Err(receipt) => return receipt,
+        return Err(sealed());
     };
     let line = Line {
         outbound,
-        stored: &stored,
-        to,
+        stored,
+        to: address(outbound, server)?,
         token,
     };
+    Ok((line, room))
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     let sent = async {
+        let stored = Stored::read(plain)?;
+        let (line, room) = opened(outbound, &stored)?;
         let room = line.id_of_room(room).await?;
         match message.shown_as.as_deref().and_then(id_of) {
             Some(id) => line.update(message, &room, id).await,
-            None => line.send(message, &room).await,
+            None => line.send(message.id, &Card::of(message), &room).await,
         }
+    };
+    sent.await.unwrap_or_else(|receipt| receipt)
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    let sent = async {
+        let stored = Stored::read(plain)?;
+        let (line, room) = opened(outbound, &stored)?;
+        let room = line.id_of_room(room).await?;
+        line.send(digest.id, &digest.card(), &room).await
     };
     sent.await.unwrap_or_else(|receipt| receipt)
 }

@@ -6,7 +6,7 @@
 //! before that, so these are broken, too.
 
 use super::card::{Card, Fact};
-use super::deliver::{Message, Receipt};
+use super::deliver::{DigestMessage, Message, Receipt};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::verdict::{Said, posted};
@@ -23,12 +23,26 @@ fn line(fact: &Fact) -> String {
     format!("\n{}: {}", fact.label, code(&fact.value))
 }
 
+/// A line of a template.
+fn templated(line: &str) -> String {
+    if line.is_empty() {
+        return "\n".to_owned();
+    }
+    format!("\n{}", code(line))
+}
+
 /// The message has far fewer characters than the 16,383 above which the server splits it.
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let title = code(&card.title);
     let mut text = format!("{} **{}:** {title}", card.sign(), card.status());
-    text.extend(card.facts.iter().map(line));
+    match &card.text {
+        Some(lines) => text.extend(lines.iter().map(|line| templated(line))),
+        None => text.extend(card.facts.iter().map(line)),
+    }
     if let Some(link) = &card.link {
         text.push_str("\n[Open the run](");
         text.push_str(link);
@@ -57,6 +71,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

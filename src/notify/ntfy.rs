@@ -5,7 +5,7 @@
 //! shows the newest only, an older one shows each.
 
 use super::card::Card;
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, address, bearer, entered, sealed, token, unfit};
@@ -45,7 +45,7 @@ pub(super) fn prepare(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfi
 /// From 1 to 5: <https://docs.ntfy.sh/publish/#message-priority>
 const fn priority(card: &Card) -> u8 {
     match (card.kind, card.severity) {
-        (NotificationKind::Resolved, _) | (_, Severity::Warning) => 3,
+        (NotificationKind::Resolved | NotificationKind::Digest, _) | (_, Severity::Warning) => 3,
         (_, Severity::Error) => 4,
         (_, Severity::Critical) => 5,
     }
@@ -54,8 +54,13 @@ const fn priority(card: &Card) -> u8 {
 /// The message is plain text of at most 4096 bytes, because a longer one becomes a file; that
 /// follows from the limits of a card. Nothing else than the link to the run acts.
 pub(super) fn request(topic: &str, message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(topic, &Card::of(message), &message.incident.id.to_string())
+}
+
+/// The message of a card, which replaces others of the same sequence.
+pub(super) fn posting(topic: &str, card: &Card, sequence: &str) -> Request {
     let tag = match card.kind {
+        NotificationKind::Digest => "clipboard",
         NotificationKind::Resolved => "white_check_mark",
         NotificationKind::Opened
         | NotificationKind::Reopened
@@ -63,16 +68,14 @@ pub(super) fn request(topic: &str, message: &Message) -> Request {
         | NotificationKind::Worse
         | NotificationKind::Reminded => "rotating_light",
     };
-    let lines = card.facts.iter();
-    let lines = lines.map(|fact| format!("{}: {}", fact.label, unlinked(&fact.value)));
     let mut body = json!({
         "topic": topic,
         "title": format!("{}: {}", card.status(), unlinked(&card.title)),
-        "message": lines.collect::<Vec<_>>().join("\n"),
-        "priority": priority(&card),
+        "message": card.lines(unlinked).join("\n"),
+        "priority": priority(card),
         "tags": [tag],
         "markdown": false,
-        "sequence_id": message.incident.id.to_string(),
+        "sequence_id": sequence,
     });
     if let Some(link) = &card.link {
         body["click"] = link.as_str().into();
@@ -92,6 +95,19 @@ fn receipt(said: &Said) -> Receipt {
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    post(outbound, plain, |topic| request(topic, message)).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    let (card, sequence) = (digest.card(), digest.id.to_string());
+    post(outbound, plain, |topic| posting(topic, &card, &sequence)).await
+}
+
+async fn post(
+    outbound: &Outbound,
+    plain: &[u8],
+    request: impl FnOnce(&str) -> Request + Send,
+) -> Receipt {
     let stored = match Stored::read(plain) {
         Ok(stored) => stored,
         Err(receipt) => return receipt,
@@ -103,7 +119,7 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         Ok(to) => to,
         Err(receipt) => return receipt,
     };
-    let mut request = request(topic, message);
+    let mut request = request(topic);
     if let Some(token) = stored.secrets.first() {
         let Some(value) = bearer(token) else {
             return sealed();

@@ -67,6 +67,8 @@ fn payload(message: &Message, card: &Card) -> Value {
     let details = facts.map(|fact| (fact.label.to_owned(), unlinked(&fact.value).into()));
     let title = unlinked(&card.title);
     let (summary, source) = match value_of("Repository") {
+        // A template says what it wants to.
+        Some(repository) if message.words.title.is_some() => (title, repository),
         Some(repository) => (format!("{repository}: {title}"), repository),
         None => (title, "Hookherd".to_owned()),
     };
@@ -90,7 +92,8 @@ pub(super) fn request(key: &str, message: &Message) -> Request {
         | NotificationKind::Reopened
         | NotificationKind::Flapping
         | NotificationKind::Worse
-        | NotificationKind::Reminded => "trigger",
+        | NotificationKind::Reminded
+        | NotificationKind::Digest => "trigger",
         NotificationKind::Resolved => "resolve",
     };
     let mut body = json!({
@@ -245,7 +248,10 @@ mod tests {
             .collect();
         let (first, rest) = actions.split_first().unwrap();
         assert_eq!(*first, "resolve");
-        assert!(rest.len() == 5 && rest.iter().all(|action| *action == "trigger"));
+        assert!(
+            rest.len() == NotificationKind::ALL.len() - 1
+                && rest.iter().all(|action| *action == "trigger")
+        );
         assert!(
             bodies
                 .iter()

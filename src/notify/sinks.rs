@@ -1,6 +1,8 @@
 //! All kinds of sinks behind one interface.
 
-use super::deliver::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+use super::deliver::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 use super::outbound::Outbound;
 use super::stored::only_address;
 use super::{
@@ -67,6 +69,32 @@ impl Deliver for Sinks {
             SinkKind::Telegram => Box::pin(telegram::deliver(outbound, plain, message)),
             SinkKind::Matrix => Box::pin(matrix::deliver(outbound, plain, message)),
             SinkKind::GithubIssue => Box::pin(github_issue::deliver(outbound, plain, message)),
+        }
+    }
+
+    fn digest<'a>(
+        &'a self,
+        target: &'a Target,
+        digest: &'a DigestMessage,
+    ) -> BoxFuture<'a, Receipt> {
+        let (outbound, plain) = (&self.outbound, target.plain.as_slice());
+        match target.kind {
+            SinkKind::Webhook => Box::pin(webhook::digest(outbound, plain, digest)),
+            SinkKind::Slack => Box::pin(slack::digest(outbound, plain, digest)),
+            SinkKind::SlackBot => Box::pin(slack_bot::digest(outbound, plain, digest)),
+            SinkKind::Mattermost => Box::pin(mattermost::digest(outbound, plain, digest)),
+            SinkKind::Discord => Box::pin(discord::digest(outbound, plain, digest)),
+            SinkKind::Teams => Box::pin(teams::digest(outbound, plain, digest)),
+            SinkKind::Ntfy => Box::pin(ntfy::digest(outbound, plain, digest)),
+            SinkKind::Gotify => Box::pin(gotify::digest(outbound, plain, digest)),
+            SinkKind::Email => Box::pin(email::digest(outbound, plain, digest)),
+            SinkKind::Telegram => Box::pin(telegram::digest(outbound, plain, digest)),
+            SinkKind::Matrix => Box::pin(matrix::digest(outbound, plain, digest)),
+            // They are never asked to: see `SinkKind::takes_digest`.
+            SinkKind::Pagerduty | SinkKind::Alertmanager | SinkKind::GithubIssue => {
+                let why = "This kind of sink shows no digests.".to_owned();
+                Box::pin(std::future::ready(Receipt::Rejected { why }))
+            }
         }
     }
 

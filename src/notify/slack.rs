@@ -5,7 +5,7 @@
 //! `plain_text` elements only, because `mrkdwn` cannot escape all that acts in it.
 
 use super::card::{Card, Fact};
-use super::deliver::{Message, Receipt};
+use super::deliver::{DigestMessage, Message, Receipt};
 use super::escape::unlinked;
 use super::outbound::{Outbound, Request};
 use super::verdict::{Said, posted};
@@ -48,13 +48,21 @@ fn body(card: &Card, blocks: &[Value]) -> Value {
     })
 }
 
+fn section(card: &Card) -> Value {
+    if let Some(lines) = &card.text {
+        json!({ "type": "section", "text": plain(&lines.join("\n")) })
+    } else {
+        let fields: Vec<Value> = card.facts.iter().map(field).collect();
+        json!({ "type": "section", "fields": fields })
+    }
+}
+
 /// The body of a message that says all.
 pub(super) fn whole(card: &Card) -> Value {
     let title = headline(card, &card.title_within(TITLE_BYTES_MAX));
-    let fields: Vec<Value> = card.facts.iter().map(field).collect();
     let mut blocks = vec![
         json!({ "type": "header", "text": plain(&title) }),
-        json!({ "type": "section", "fields": fields }),
+        section(card),
     ];
     if let Some(link) = &card.link {
         let link = format!("<{}|Open the run>", escaped(link));
@@ -71,7 +79,11 @@ pub(super) fn short(card: &Card) -> Value {
 }
 
 pub(super) fn request(message: &Message) -> Request {
-    Request::json(Method::POST, &whole(&Card::of(message)))
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
+    Request::json(Method::POST, &whole(card))
 }
 
 /// What an answer means. Errors are words in the body; the same status without such a word is not
@@ -97,6 +109,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! channel was entered by its name. An answer of success may hold an error: the body counts.
 
 use super::card::Card;
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::outbound::{Outbound, Request};
 use super::slack;
 use super::stored::{Stored, address, bearer, entered, sealed, token, unfit};
@@ -158,9 +158,8 @@ fn request(method: &str, channel: &str, mut body: Value) -> Request {
 }
 
 /// A new message that says all.
-pub(super) fn whole(channel: &str, message: &Message) -> Request {
-    let body = slack::whole(&Card::of(message));
-    request("chat.postMessage", channel, body)
+pub(super) fn whole(channel: &str, card: &Card) -> Request {
+    request("chat.postMessage", channel, slack::whole(card))
 }
 
 /// The change of a message.
@@ -177,7 +176,7 @@ const fn is_seen_by_all(kind: NotificationKind) -> bool {
         | NotificationKind::Reopened
         | NotificationKind::Worse
         | NotificationKind::Reminded => true,
-        NotificationKind::Flapping | NotificationKind::Resolved => false,
+        NotificationKind::Flapping | NotificationKind::Resolved | NotificationKind::Digest => false,
     }
 }
 
@@ -256,8 +255,8 @@ impl Bot<'_> {
         })
     }
 
-    async fn send(&self, message: &Message, channel: &str) -> Result<Receipt, Receipt> {
-        let said = self.call(whole(channel, message)).await?;
+    async fn send(&self, card: &Card, channel: &str) -> Result<Receipt, Receipt> {
+        let said = self.call(whole(channel, card)).await?;
         Ok(receipt(&said))
     }
 
@@ -271,7 +270,7 @@ impl Bot<'_> {
         let said = self.call(change(place, message)).await?;
         let body: Value = serde_json::from_slice(&said.body).unwrap_or_default();
         if error_of(&body).is_some_and(|word| LOST.contains(&word)) {
-            return self.send(message, entered).await;
+            return self.send(&Card::of(message), entered).await;
         }
         let changed = receipt(&said);
         if !matches!(changed, Receipt::Accepted { .. }) {
@@ -286,30 +285,48 @@ impl Bot<'_> {
     }
 }
 
-pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    let stored = match Stored::read(plain) {
-        Ok(stored) => stored,
-        Err(receipt) => return receipt,
-    };
+/// The bot and the channel of a stored address.
+fn bot<'a>(outbound: &'a Outbound, stored: &'a Stored) -> Result<(Bot<'a>, &'a str), Receipt> {
     let token = stored.secrets.first().and_then(|token| bearer(token));
     let (Some((api, channel)), Some(token)) = (parts(&stored.url), token) else {
-        return sealed();
-    };
-    let to = match address(outbound, api) {
-        Ok(to) => to,
-        Err(receipt) => return receipt,
+        return Err(sealed());
     };
     let bot = Bot {
         outbound,
-        stored: &stored,
-        to,
+        stored,
+        to: address(outbound, api)?,
         token,
     };
-    let sent = match message.shown_as.as_deref().and_then(place_of) {
+    Ok((bot, channel))
+}
+
+async fn delivered(
+    outbound: &Outbound,
+    plain: &[u8],
+    message: &Message,
+) -> Result<Receipt, Receipt> {
+    let stored = Stored::read(plain)?;
+    let (bot, channel) = bot(outbound, &stored)?;
+    match message.shown_as.as_deref().and_then(place_of) {
         Some(place) => bot.update(message, place, channel).await,
-        None => bot.send(message, channel).await,
-    };
-    sent.unwrap_or_else(|receipt| receipt)
+        None => bot.send(&Card::of(message), channel).await,
+    }
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    let delivered = delivered(outbound, plain, message).await;
+    delivered.unwrap_or_else(|receipt| receipt)
+}
+
+async fn reported(outbound: &Outbound, plain: &[u8], card: &Card) -> Result<Receipt, Receipt> {
+    let stored = Stored::read(plain)?;
+    let (bot, channel) = bot(outbound, &stored)?;
+    bot.send(card, channel).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    let reported = reported(outbound, plain, &digest.card()).await;
+    reported.unwrap_or_else(|receipt| receipt)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use super::Destination;
 use super::card::{Card, Fact};
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
-use super::escape::{BREAK, backslashed, unlinked};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
+use super::escape::{BREAK, backslashed, begun, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::{only_address, unfit};
 use super::verdict::{Said, posted};
@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 /// What acts in a `TextBlock`: a subset of Markdown
 /// (<https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features>).
-/// What acts only at the start of a line does not: each line begins with a word of ours.
+/// What acts only at the start of a line does not: each line begins with a word of ours, or with
+/// a letter or a break.
 const SPECIAL: &str = "\\`*_[]()";
 
 pub(super) fn prepare(outbound: &Outbound, wish: &Wish) -> Result<Prepared, Unfit> {
@@ -45,18 +46,33 @@ fn escaped(text: &str) -> String {
 }
 
 fn line(fact: &Fact) -> Value {
-    let text = format!("**{}:** {}", fact.label, escaped(&fact.value));
+    block(&format!("**{}:** {}", fact.label, escaped(&fact.value)))
+}
+
+fn block(text: &str) -> Value {
     json!({ "type": "TextBlock", "text": text, "wrap": true, "spacing": "None" })
 }
 
+/// The lines of a template. A block is never empty.
+fn templated(lines: &[String]) -> impl Iterator<Item = Value> {
+    let lines = lines.iter().filter(|line| !line.is_empty());
+    lines.map(|line| block(&escaped(&begun(line))))
+}
+
 pub(super) fn request(message: &Message) -> Request {
-    let card = Card::of(message);
+    posting(&Card::of(message))
+}
+
+pub(super) fn posting(card: &Card) -> Request {
     let title = escaped(&card.title);
     let headline = format!("{} {}: {title}", card.sign(), card.status());
     let mut body = vec![json!({
         "type": "TextBlock", "text": headline, "wrap": true, "weight": "Bolder", "size": "Medium",
     })];
-    body.extend(card.facts.iter().map(line));
+    match &card.text {
+        Some(lines) => body.extend(templated(lines)),
+        None => body.extend(card.facts.iter().map(line)),
+    }
     let actions = card
         .link
         .iter()
@@ -90,6 +106,10 @@ fn receipt(said: &Said) -> Receipt {
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
     posted(outbound, plain, request(message), receipt).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    posted(outbound, plain, posting(&digest.card()), receipt).await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use super::Destination;
 use super::card::Card;
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::{BREAK, unlinked};
 use super::outbound::{Outbound, Request};
 use super::stored::{Stored, address, entered, sealed, token, unfit};
@@ -103,8 +103,8 @@ fn fields(card: &Card, chat: &str, is_whole: bool) -> Value {
     );
     let mut entities = vec![json!({ "type": "bold", "offset": 0, "length": units(&text) })];
     if is_whole {
-        for fact in &card.facts {
-            text = format!("{text}\n{}: {}", fact.label, harmless(&fact.value));
+        for line in card.lines(harmless) {
+            text = format!("{text}\n{line}");
         }
     }
     if let Some(link) = &card.link {
@@ -132,8 +132,8 @@ fn request(method: &str, fields: &Value) -> Request {
 }
 
 /// A new message that says all.
-pub(super) fn whole(chat: &str, message: &Message) -> Request {
-    request("sendMessage", &fields(&Card::of(message), chat, true))
+pub(super) fn whole(chat: &str, card: &Card) -> Request {
+    request("sendMessage", &fields(card, chat, true))
 }
 
 /// The change of a message.
@@ -224,16 +224,16 @@ impl Bot<'_> {
     }
 
     /// Sends a new message. A group that has become another chat is followed, once.
-    async fn send(&self, message: &Message, chat: &str) -> Result<Receipt, Receipt> {
-        let said = self.call(whole(chat, message)).await?;
+    async fn send(&self, card: &Card, chat: &str) -> Result<Receipt, Receipt> {
+        let said = self.call(whole(chat, card)).await?;
         match migrated(&said) {
-            Some(group) => self.send_to(message, &group).await,
+            Some(group) => self.send_to(card, &group).await,
             None => Ok(receipt(&said, chat)),
         }
     }
 
-    async fn send_to(&self, message: &Message, chat: &str) -> Result<Receipt, Receipt> {
-        let said = self.call(whole(chat, message)).await?;
+    async fn send_to(&self, card: &Card, chat: &str) -> Result<Receipt, Receipt> {
+        let said = self.call(whole(chat, card)).await?;
         Ok(receipt(&said, chat))
     }
 
@@ -248,10 +248,10 @@ impl Bot<'_> {
         let said = self.call(change(chat, message, id)).await?;
         // Its messages stay behind.
         if let Some(group) = migrated(&said) {
-            return self.send_to(message, &group).await;
+            return self.send_to(&Card::of(message), &group).await;
         }
         if is_lost(&said) {
-            return self.send(message, entered).await;
+            return self.send(&Card::of(message), entered).await;
         }
         let changed = receipt(&said, chat);
         if !matches!(changed, Receipt::Accepted { .. }) {
@@ -267,29 +267,39 @@ impl Bot<'_> {
     }
 }
 
-pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
-    let stored = match Stored::read(plain) {
-        Ok(stored) => stored,
-        Err(receipt) => return receipt,
-    };
+/// The bot and the chat of what is stored.
+fn opened<'a>(outbound: &'a Outbound, stored: &'a Stored) -> Result<(Bot<'a>, &'a str), Receipt> {
     let (Some((server, chat)), Some(token)) = (parts(&stored.url), stored.secrets.first()) else {
-        return sealed();
-    };
-    let to = match address(outbound, server) {
-        Ok(to) => to,
-        Err(receipt) => return receipt,
+        return Err(sealed());
     };
     let bot = Bot {
         outbound,
-        stored: &stored,
-        to,
+        stored,
+        to: address(outbound, server)?,
         token,
     };
-    let sent = match message.shown_as.as_deref().and_then(place_of) {
-        Some(place) => bot.update(message, place, chat).await,
-        None => bot.send(message, chat).await,
+    Ok((bot, chat))
+}
+
+pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    let sent = async {
+        let stored = Stored::read(plain)?;
+        let (bot, chat) = opened(outbound, &stored)?;
+        match message.shown_as.as_deref().and_then(place_of) {
+            Some(place) => bot.update(message, place, chat).await,
+            None => bot.send(&Card::of(message), chat).await,
+        }
     };
-    sent.unwrap_or_else(|receipt| receipt)
+    sent.await.unwrap_or_else(|receipt| receipt)
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    let sent = async {
+        let stored = Stored::read(plain)?;
+        let (bot, chat) = opened(outbound, &stored)?;
+        bot.send(&digest.card(), chat).await
+    };
+    sent.await.unwrap_or_else(|receipt| receipt)
 }
 
 #[cfg(test)]

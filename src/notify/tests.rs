@@ -1,6 +1,7 @@
 //! What is called, and what is not: against servers on this machine and names of our own.
 
 mod corpus;
+mod digests;
 mod fakes;
 mod hostile;
 mod kinds;

@@ -3,15 +3,17 @@
 //! The id is the same on each try, so a receiver can recognise a repeated message. What counts as
 //! accepted is 2xx, and nothing else; 410 ends the subscription.
 
-use super::deliver::{Message, Prepared, Receipt, Unfit, Wish};
+use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::outbound::{Outbound, Request};
 use super::signature::{self, SigningSecret};
 use super::stored::{Stored, entered, sealed, unfit};
 use super::verdict::{Said, sent};
 use crate::domain::explanation::Explained;
-use crate::domain::id::Entropy;
+use crate::domain::id::{Entropy, NotificationId};
 use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::repo::FullName;
+use crate::domain::report::Broken;
+use crate::domain::time::Timestamp;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::json;
@@ -36,6 +38,62 @@ pub(super) fn prepare(
     Ok(Prepared {
         generated,
         ..prepared
+    })
+}
+
+/// What is signed.
+struct Envelope {
+    /// The same on each try.
+    id: NotificationId,
+    at: Timestamp,
+    body: Vec<u8>,
+}
+
+/// The body of a digest.
+pub(super) fn report(digest: &DigestMessage) -> Vec<u8> {
+    let report = &digest.report;
+    let body = json!({
+        "type": "digest",
+        "timestamp": digest.at,
+        "data": {
+            "notification_id": digest.id.to_string(),
+            "since": report.since,
+            "until": report.until,
+            "partial": digest.is_partial,
+            "opened": report.opened,
+            "resolved": report.resolved,
+            "unresolved": report.unresolved,
+            "flaky": report.flaky,
+            "median_seconds": report.median.map(|it| it.as_secs()),
+            "broken": report.broken.iter().map(broken).collect::<Vec<_>>(),
+            "flakiest": report.flaking.iter().map(broken).collect::<Vec<_>>(),
+            "slowest": report.slowest.iter().map(|it| json!({
+                "incident_id": it.incident.to_string(),
+                "repository": it.culprit.repository,
+                "what": it.culprit.what,
+                "branch": it.culprit.branch,
+                "seconds": it.took.as_secs(),
+            })).collect::<Vec<_>>(),
+            "repaired": report.repaired.iter().map(|it| json!({
+                "connection_id": it.connection.to_string(),
+                "repository": it.repository,
+                "repairs": it.repairs,
+                "last_at": it.last_at,
+            })).collect::<Vec<_>>(),
+        },
+    });
+    serde_json::to_vec(&body).expect("a tree of JSON is JSON")
+}
+
+fn broken(it: &Broken) -> serde_json::Value {
+    json!({
+        "repository": it.culprit.repository,
+        "what": it.culprit.what,
+        "branch": it.culprit.branch,
+        "incidents": it.incidents,
+        "flaky": it.flaky,
+        "unresolved": it.unresolved,
+        "red_seconds": it.red.as_secs(),
     })
 }
 
@@ -113,9 +171,9 @@ const EXPLAINED_JOBS_MAX: usize = 5;
 /// Jobs that are named: the whole stays below the 20 KB that Standard Webhooks recommends.
 const JOBS_MAX: usize = 20;
 
-fn headers(message: &Message, secrets: &[SigningSecret], body: &[u8]) -> Option<HeaderMap> {
-    let id = message.id.to_string();
-    let (timestamp, signature) = signature::sign(secrets, &id, message.at, body);
+fn headers(envelope: &Envelope, secrets: &[SigningSecret]) -> Option<HeaderMap> {
+    let id = envelope.id.to_string();
+    let (timestamp, signature) = signature::sign(secrets, &id, envelope.at, &envelope.body);
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in [
@@ -130,6 +188,24 @@ fn headers(message: &Message, secrets: &[SigningSecret], body: &[u8]) -> Option<
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
+    let envelope = Envelope {
+        id: message.id,
+        at: message.at,
+        body: body(message),
+    };
+    post(outbound, plain, envelope).await
+}
+
+pub(super) async fn digest(outbound: &Outbound, plain: &[u8], digest: &DigestMessage) -> Receipt {
+    let envelope = Envelope {
+        id: digest.id,
+        at: digest.at,
+        body: report(digest),
+    };
+    post(outbound, plain, envelope).await
+}
+
+async fn post(outbound: &Outbound, plain: &[u8], envelope: Envelope) -> Receipt {
     let stored = match Stored::read(plain) {
         Ok(stored) => stored,
         Err(receipt) => return receipt,
@@ -142,11 +218,10 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
         Ok(to) => to,
         Err(receipt) => return receipt,
     };
-    let body = body(message);
-    let Some(headers) = headers(message, &secrets, &body) else {
+    let Some(headers) = headers(&envelope, &secrets) else {
         return sealed();
     };
-    let request = Request::new(Method::POST, headers, body);
+    let request = Request::new(Method::POST, headers, envelope.body);
     sent(outbound, &to, &stored, request, Said::usual).await
 }
 
@@ -154,11 +229,10 @@ pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message
 mod tests {
     use super::*;
     use crate::domain::explanation::samples::explained;
-    use crate::domain::id::{ConnectionId, IncidentId, NotificationId};
+    use crate::domain::id::{ConnectionId, IncidentId};
     use crate::domain::notification::NotificationKind;
     use crate::domain::run::FailedJob;
     use crate::domain::samples;
-    use crate::domain::time::Timestamp;
 
     /// With texts as long as they are ever stored, and as many jobs as there may be.
     #[test]
@@ -191,6 +265,7 @@ mod tests {
             at: Timestamp(0),
             expires_at: Timestamp(0),
             shown_as: None,
+            words: crate::notify::Words::default(),
         };
         let body = body(&message);
         assert!(body.len() < 20_000, "{}", body.len());

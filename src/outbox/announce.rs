@@ -110,7 +110,9 @@ impl Waits {
             NotificationKind::Opened | NotificationKind::Reopened => self.opening,
             NotificationKind::Reminded => self.reminder,
             NotificationKind::Resolved => self.end,
-            NotificationKind::Flapping | NotificationKind::Worse => Duration::ZERO,
+            NotificationKind::Flapping | NotificationKind::Worse | NotificationKind::Digest => {
+                Duration::ZERO
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::notification::retry;
 use crate::domain::sink::{DisableReason, Sink, SinkState};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
-use crate::notify::{Lasting, Message, Receipt};
+use crate::notify::{DigestMessage, Lasting, Message, Receipt};
 use crate::store::{Batch, Change, CommitError, Conflict, Guard};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -16,6 +16,8 @@ use std::panic::AssertUnwindSafe;
 pub(super) enum Call<'a> {
     /// A message.
     Message(&'a Message),
+    /// A digest.
+    Digest(&'a DigestMessage),
     /// Incidents that it would forget, and until when it is to remember them.
     Again(&'a [Lasting], Timestamp),
 }
@@ -37,6 +39,7 @@ pub(super) async fn call(room: &Room, sink: &Sink, what: Call<'_>) -> Receipt {
     let deliver = &room.tools.deliver;
     let sent = match what {
         Call::Message(message) => deliver.deliver(&target, message),
+        Call::Digest(digest) => deliver.digest(&target, digest),
         Call::Again(all, expires_at) => deliver.repeat(&target, all, expires_at),
     };
     let sent = AssertUnwindSafe(sent).catch_unwind().await;

@@ -2,19 +2,23 @@
 
 use super::outcome::shown_by;
 use super::room::Room;
-use crate::domain::id::{ConnectionId, IncidentId, NotificationId, OwnerId, SinkId};
-use crate::domain::incident::care::Care;
-use crate::domain::incident::{Incident, IncidentSource, IncidentStatus, Severity, Subject};
+use super::sample;
+use super::worded::worded;
+use crate::domain::id::{NotificationId, OwnerId, SinkId};
+use crate::domain::incident::Severity;
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::rulebook::check::BadRules;
 use crate::domain::rulebook::opening::Opening;
 use crate::domain::rulebook::quiet::QuietHours;
 use crate::domain::rulebook::{Rule, Rulebook};
 use crate::domain::secret::Sealed;
+use crate::domain::sink::digest::{Digest, Schedule};
+use crate::domain::sink::template::{TemplateEdit, Templates};
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
 use crate::domain::wording;
-use crate::notify::{Message, Prepared, Receipt, Unfit, Wish};
+use crate::notify::template::{self, About};
+use crate::notify::{Message, Prepared, Receipt, Unfit, Wish, Words};
 use crate::store::{
     After, Batch, Change, CommitError, Conflict, Guard, NotificationFilter, ReadError,
 };
@@ -38,6 +42,10 @@ pub struct NewSink {
     pub wish: Wish,
     /// What it is sent.
     pub wants: Wants,
+    /// In which words.
+    pub templates: Templates,
+    /// When it gets a digest.
+    pub digest: Option<Schedule>,
     /// The most sinks that its owner may have, with it.
     pub most: usize,
 }
@@ -47,6 +55,10 @@ pub struct NewSink {
 pub struct Edit {
     /// Its name.
     pub name: Option<String>,
+    /// Its templates.
+    pub templates: TemplateEdit,
+    /// When it gets a digest; `Some(None)` ends that.
+    pub digest: Option<Option<Schedule>>,
     /// Another address, or other keys.
     pub wish: Option<Wish>,
     /// Whether it is notified of resolved incidents.
@@ -96,6 +108,8 @@ pub struct Tested {
     pub receipt: Receipt,
     /// How long it took.
     pub took: Duration,
+    /// Why a template failed, if one did: then the usual words were sent.
+    pub template_error: Option<String>,
 }
 
 /// Why a request was not carried out. Nothing changed.
@@ -130,7 +144,9 @@ fn aimed(room: &Room, sink: Sink, prepared: &Prepared) -> Sink {
 }
 
 pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
-    let tools = &room.tools;
+    let (tools, now) = (&room.tools, room.tools.now());
+    template::check(new.kind, &new.templates)?;
+    check_digest(new.kind, new.digest.as_ref())?;
     let prepared = tools
         .deliver
         .prepare(new.kind, &new.wish, &*tools.entropy)?;
@@ -143,9 +159,11 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         target: Sealed(Vec::new()),
         address: 0,
         wants: new.wants,
+        templates: new.templates,
+        digest: new.digest.map(|schedule| Digest::new(schedule, now)),
         state: SinkState::Enabled,
         hold_until: None,
-        created_at: tools.now(),
+        created_at: now,
     };
     let sink = aimed(room, sink, &prepared);
     let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
@@ -157,11 +175,55 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
     Ok((sink, prepared.generated))
 }
 
-fn edited(sink: Sink, edit: &Edit) -> Sink {
+/// Whether sinks of this kind get such a digest.
+fn check_digest(kind: SinkKind, schedule: Option<&Schedule>) -> Result<(), Unfit> {
+    let Some(schedule) = schedule else {
+        return Ok(());
+    };
+    let refused = |field, why: &str| {
+        let why = why.to_owned();
+        Err(Unfit { field, why })
+    };
+    if !kind.takes_digest() {
+        let why = "this kind of sink has alerts only, and shows no digest. Leave it out";
+        return refused("digest", why);
+    }
+    if !schedule.is_valid() {
+        let why = "expected the name of a time zone, such as Europe/Berlin";
+        return refused("digest.time_zone", why);
+    }
+    Ok(())
+}
+
+/// The digest after an edit. The time of a pause counts as reported.
+fn digest_after(sink: &Sink, edit: &Edit, now: Timestamp) -> Option<Digest> {
+    let present = sink.digest.clone();
+    let digest = match &edit.digest {
+        None => present,
+        Some(None) => None,
+        Some(Some(schedule)) => Some(match present {
+            Some(digest) => digest.with(schedule.clone()),
+            None => Digest::new(schedule.clone(), now),
+        }),
+    };
+    let is_resumed = edit.is_enabled == Some(true) && sink.state == SinkState::Paused;
+    let restarted = |digest: Digest| Digest {
+        covered_until: now,
+        ..digest
+    };
+    if is_resumed {
+        return digest.map(restarted);
+    }
+    digest
+}
+
+fn edited(sink: Sink, edit: &Edit, now: Timestamp) -> Sink {
     let wants = Wants {
         resolved: edit.resolved.unwrap_or(sink.wants.resolved),
         severity: edit.severity.unwrap_or(sink.wants.severity),
     };
+    let templates = edit.templates.apply(&sink.templates);
+    let digest = digest_after(&sink, edit, now);
     let name = edit.name.clone().unwrap_or(sink.name);
     let (state, hold_until) = match edit.is_enabled {
         None => (sink.state, sink.hold_until),
@@ -172,6 +234,8 @@ fn edited(sink: Sink, edit: &Edit) -> Sink {
     Sink {
         name,
         wants,
+        templates,
+        digest,
         state,
         hold_until,
         ..sink
@@ -182,7 +246,12 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
     let tools = &room.tools;
     loop {
         let present = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
-        let mut sink = edited(present.clone(), &edit);
+        let mut sink = edited(present.clone(), &edit, tools.now());
+        check_digest(sink.kind, edit.digest.as_ref().and_then(Option::as_ref))?;
+        // Those that it has are not in the way of other changes.
+        if sink.templates != present.templates {
+            template::check(sink.kind, &sink.templates)?;
+        }
         let mut generated = None;
         if let Some(wish) = &edit.wish {
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
@@ -245,49 +314,30 @@ pub(super) async fn remove(room: &Room, id: SinkId) -> Result<(), DeskError> {
     Ok(())
 }
 
-/// An incident as there are many.
-fn sample(room: &Room, owner: OwnerId) -> Incident {
-    let (now, id) = (room.tools.now(), room.tools.clock.now_for_id());
-    Incident {
-        id: IncidentId::generate(id, &*room.tools.entropy),
-        owner,
-        subject: Subject::Connection(ConnectionId::generate(id, &*room.tools.entropy)),
-        repository: "example/repository".parse().ok(),
-        status: IncidentStatus::Open,
-        severity: Severity::Error,
-        source: IncidentSource::Webhook,
-        failure_type: "failure".to_owned(),
-        title: wording::SAMPLE_TITLE.to_owned(),
-        ci: None,
-        affected: None,
-        occurrences: 1,
-        first_seen_at: now,
-        last_seen_at: now,
-        acknowledged_at: None,
-        resolved_at: None,
-        resolution: None,
-        is_flaky: false,
-        is_flapping: false,
-        care: Care::default(),
-    }
-}
-
 pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
     let tools = &room.tools;
     let sink = tools.store.sink(id).await?.ok_or(DeskError::NotFound)?;
     let target = tools.target(&sink);
     let target = target.map_err(|_| DeskError::NotNow(wording::SINK_SEALED))?;
     let at = tools.now();
-    let message = Message {
+    let mut message = Message {
         id: NotificationId::generate(tools.clock.now_for_id(), &*tools.entropy),
         kind: NotificationKind::Opened,
-        incident: sample(room, sink.owner),
+        incident: sample::incident(room, sink.owner),
         explained: None,
         episode: 1,
         at,
         expires_at: room.expiry(at),
         shown_as: None,
+        words: Words::default(),
     };
+    let template_error;
+    let incident = &sample::failing(&message.incident);
+    let about = About {
+        incident,
+        ..About::from(&message)
+    };
+    (message.words, template_error) = worded(&sink, &about);
     let calls = room.calls_of(sink.owner);
     let _permit = calls.acquire().await;
     // A user does not wait for the pace, but what waits for the sink does.
@@ -295,15 +345,22 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
     let begun = Instant::now();
     let receipt = tools.deliver.deliver(&target, &message).await;
     let took = begun.elapsed();
-    Ok(Tested { receipt, took })
+    Ok(Tested {
+        receipt,
+        took,
+        template_error,
+    })
 }
 
 /// Whether a sink counts as showing what a notification says that was given up: an answer to it was
 /// lost. Then it is repeated, or it would be taken for known. Errors when a later one was sent.
 async fn may_be_shown(room: &Room, it: &Notification) -> Result<bool, DeskError> {
     let store = &room.tools.store;
+    let Some(incident) = it.incident() else {
+        return Ok(false);
+    };
     let alike = NotificationFilter {
-        incident: Some(it.incident),
+        incident: Some(incident),
         sink: Some(it.sink),
         state: None,
     };
@@ -313,7 +370,7 @@ async fn may_be_shown(room: &Room, it: &Notification) -> Result<bool, DeskError>
     if later.any(|later| is_sent(&later)) {
         return Err(DeskError::NotNow(wording::NOTIFICATION_OUTDATED));
     }
-    let thread = store.thread(it.incident, it.sink).await?;
+    let thread = store.thread(incident, it.sink).await?;
     Ok(thread.is_some_and(|thread| thread.shown == shown_by(it.kind)))
 }
 

@@ -12,11 +12,13 @@ use super::explained::explained;
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
+use super::worded::worded;
 use crate::domain::backoff::jittered;
 use crate::domain::id::IncidentId;
 use crate::domain::notification::{Notification, Shown};
 use crate::domain::sink::Sink;
-use crate::notify::{Lasting, Receipt};
+use crate::notify::template::About;
+use crate::notify::{Lasting, Receipt, Words};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::time::Duration;
@@ -189,12 +191,18 @@ async fn lasting(room: &Room, sink: &Sink, id: IncidentId) -> Result<Option<Last
     let waiting = store.notifications_waiting(id, sink.id).await?;
     let is_unsure = waiting.iter().any(Notification::is_unsure);
     let explained = explained(room, &incident).await;
-    Ok((!is_unsure).then_some(Lasting {
+    if is_unsure {
+        return Ok(None);
+    }
+    let mut lasting = Lasting {
         incident,
         explained,
         is_resolved,
         shown_as,
-    }))
+        words: Words::default(),
+    };
+    (lasting.words, _) = worded(sink, &About::from(&lasting));
+    Ok(Some(lasting))
 }
 
 /// Sends incidents again. Returns whether that is done: else they are sent once more.

@@ -6,12 +6,14 @@ use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
 use super::waiting::planned;
+use super::worded::worded;
 use crate::domain::incident::Incident;
 use crate::domain::notification::{
     DropReason, Notification, NotificationKind, NotificationState, Shown, Thread, retry,
 };
 use crate::domain::sink::Sink;
-use crate::notify::{Message, Receipt};
+use crate::notify::template::About;
+use crate::notify::{Message, Receipt, Words};
 use crate::store::{Batch, Change};
 use crate::telemetry::metric;
 use metrics::counter;
@@ -60,6 +62,22 @@ pub(super) const fn shown_by(kind: NotificationKind) -> Shown {
         | NotificationKind::Worse
         | NotificationKind::Reminded => Shown::Open,
         NotificationKind::Resolved => Shown::Resolved,
+        NotificationKind::Digest => Shown::Nothing,
+    }
+}
+
+/// A notification whose call begins: it may reach the sink from now on.
+pub(super) fn begun(room: &Room, it: &Notification) -> Notification {
+    let now = room.tools.now();
+    Notification {
+        tries: it.tries.saturating_add(1),
+        state: NotificationState::Waiting {
+            due_at: it.due_at().unwrap_or(now),
+            is_unsure: true,
+            tried_at: Some(now),
+            error: None,
+        },
+        ..it.clone()
     }
 }
 
@@ -73,21 +91,11 @@ pub(super) async fn send(
 ) -> Result<Option<Shown>, Trouble> {
     let store = &room.tools.store;
     let was_unsure = this.notification.is_unsure();
-    let due_at = this.notification.due_at();
     let now = room.tools.now();
-    let begun = Notification {
-        tries: this.notification.tries.saturating_add(1),
-        state: NotificationState::Waiting {
-            due_at: due_at.unwrap_or(now),
-            is_unsure: true,
-            tried_at: Some(now),
-            error: None,
-        },
-        ..this.notification.clone()
-    };
+    let begun = begun(room, this.notification);
     changes.push(Change::PutNotification(Box::new(begun.clone())));
     store.commit(Batch::of(changes)).await?;
-    let message = Message {
+    let mut message = Message {
         id: this.notification.id,
         kind: this.notification.kind,
         explained: explained(room, &this.incident).await,
@@ -96,23 +104,31 @@ pub(super) async fn send(
         at: now,
         expires_at: room.expiry(now),
         shown_as: this.shown_as(),
+        words: Words::default(),
     };
+    (message.words, _) = worded(this.sink, &About::from(&message));
     let receipt = call(room, this.sink, Call::Message(&message)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let outcome = judge(room, &begun, was_unsure, &receipt);
-    count(&this, &begun, &receipt, &outcome);
+    count(this.sink, &begun, &receipt, &outcome);
     let shown = outcome.shown;
     store_outcome(room, this, &receipt, outcome).await?;
     Ok(shown)
 }
 
 /// What becomes of the notification, and what its sink shows then, if that changes.
-struct Outcome {
-    notification: Notification,
+pub(super) struct Outcome {
+    pub(super) notification: Notification,
     shown: Option<Shown>,
 }
 
-fn judge(room: &Room, begun: &Notification, was_unsure: bool, receipt: &Receipt) -> Outcome {
+/// What an answer means for a notification.
+pub(super) fn judge(
+    room: &Room,
+    begun: &Notification,
+    was_unsure: bool,
+    receipt: &Receipt,
+) -> Outcome {
     let now = room.tools.now();
     let shown = shown_by(begun.kind);
     let with = |state, shown| Outcome {
@@ -193,8 +209,9 @@ async fn store_outcome(
     store_answer(room, this.sink, receipt, changes).await
 }
 
-fn count(this: &Try<'_>, begun: &Notification, receipt: &Receipt, outcome: &Outcome) {
-    let (kind, sink, id) = (this.sink.kind.as_str(), this.sink.id, begun.id);
+/// Counts and logs what a try came to.
+pub(super) fn count(sink: &Sink, begun: &Notification, receipt: &Receipt, outcome: &Outcome) {
+    let (kind, sink, id) = (sink.kind.as_str(), sink.id, begun.id);
     let has_failed = matches!(outcome.notification.state, NotificationState::Failed { .. });
     let result = match receipt {
         Receipt::Accepted { .. } => "sent",

@@ -1,5 +1,6 @@
 //! The task of one sink: sends what is due, one message at a time.
 
+use super::digest;
 use super::health::Health;
 use super::heartbeat::Heartbeat;
 use super::outcome::{self, Try};
@@ -115,8 +116,8 @@ async fn step(
         return Ok(Step::Again);
     }
     let mut waits = match consider_all(room, &sink, &heads, health).await? {
-        ControlFlow::Break((incident, shown)) => {
-            if beats {
+        ControlFlow::Break(done) => {
+            if let Some((incident, shown)) = done.filter(|_| beats) {
                 heartbeat.learn(room, incident, shown);
             }
             return Ok(Step::Again);
@@ -136,21 +137,25 @@ async fn step(
     Ok(Step::Wait(waits.into_iter().min().unwrap_or_default()))
 }
 
-/// Considers incidents until something was done about one: that one, and what the sink shows then,
-/// if a call has changed it. Else how long none of them can be sent.
+/// Considers digests and incidents until something was done about one: the incident, and what the
+/// sink shows then, if a call has changed it. Else how long none of them can be sent.
 async fn consider_all(
     room: &Room,
     sink: &Sink,
     heads: &[Notification],
     health: &mut Health,
-) -> Result<ControlFlow<(IncidentId, Option<Shown>), Option<Duration>>, Trouble> {
+) -> Result<ControlFlow<Option<(IncidentId, Option<Shown>)>, Option<Duration>>, Trouble> {
     let (mut considered, mut waits) = (BTreeSet::new(), Vec::new());
     for head in heads {
+        let Some(incident) = head.incident() else {
+            digest::consider(room, sink, head, health).await?;
+            return Ok(ControlFlow::Break(None));
+        };
         // Others need not wait for an incident that waits itself.
-        if considered.insert(head.incident) {
-            waits.push(match consider(room, sink, head, health).await? {
+        if considered.insert(incident) {
+            waits.push(match consider(room, sink, head, incident, health).await? {
                 Considered::Done(shown) => {
-                    return Ok(ControlFlow::Break((head.incident, shown)));
+                    return Ok(ControlFlow::Break(Some((incident, shown))));
                 }
                 Considered::Unplanned => PAUSE,
                 Considered::Quiet => LOOK_EVERY,
@@ -207,7 +212,8 @@ fn is_of_wrong_clock(
         | NotificationKind::Reopened
         | NotificationKind::Flapping
         | NotificationKind::Worse
-        | NotificationKind::Resolved => retry::WAIT_MAX.max(room.settings.delay),
+        | NotificationKind::Resolved
+        | NotificationKind::Digest => retry::WAIT_MAX.max(room.settings.delay),
     };
     begun_at.since(now) > CLOCK_ERROR_MIN || due_at.since(now) > longest + CLOCK_ERROR_MIN
 }
@@ -336,24 +342,25 @@ async fn wait_behind(
     Ok(Considered::Done(None))
 }
 
-/// Decides what the sink is sent about the incident of `head`, which may be sent now, and sends it.
+/// Decides what the sink is sent about an incident, of which `head` may be sent now, and sends it.
 async fn consider(
     room: &Room,
     sink: &Sink,
     head: &Notification,
+    about: IncidentId,
     health: &mut Health,
 ) -> Result<Considered, Trouble> {
     let store = &room.tools.store;
-    let waiting = store.notifications_waiting(head.incident, sink.id).await?;
+    let waiting = store.notifications_waiting(about, sink.id).await?;
     let owner = store.user(sink.owner).await?;
     if !owner.is_some_and(|user| user.is_present()) {
         drop_all(room, &waiting, DropReason::NoAccess).await?;
         return Ok(Considered::Done(None));
     }
-    let incident = store.incident(head.incident).await?;
-    let thread = store.thread(head.incident, sink.id).await?;
-    let thread = thread.unwrap_or(Thread::new(head.incident, sink.id));
-    let announced = store.announced(head.incident).await?;
+    let incident = store.incident(about).await?;
+    let thread = store.thread(about, sink.id).await?;
+    let thread = thread.unwrap_or(Thread::new(about, sink.id));
+    let announced = store.announced(about).await?;
     let rules = room.rules_of(sink.owner).await?;
     let look = incident.as_ref().map(Incident::look);
     let decision = look.map_or_else(Decision::default, |look| rules.decide(&look, |_| true));

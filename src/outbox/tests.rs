@@ -1,5 +1,6 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod digest;
 mod flapping;
 mod hard;
 mod heartbeat;
@@ -9,6 +10,7 @@ mod reseal;
 mod rules;
 mod sinks;
 mod stops;
+mod worded;
 
 use super::{Notifier, Notifying, Settings, Tools};
 use crate::domain::id::{ConnectionId, Entropy, IncidentId, NotificationId, SinkId};
@@ -18,7 +20,9 @@ use crate::domain::samples::{self, ANN, Seeded};
 use crate::domain::secret::Sealed;
 use crate::domain::sink::{Sink, SinkKind, Wants};
 use crate::domain::time::{Clock, Timestamp};
-use crate::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+use crate::notify::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 use crate::seal::{Purpose, Seal, SealError};
 use crate::store::faulty::FaultyStore;
 use crate::store::{After, Batch, Change, NotificationFilter, Read, Store};
@@ -77,6 +81,7 @@ struct Heard {
     incident: IncidentId,
     episode: u32,
     shown_as: Option<String>,
+    title: Option<String>,
     at: Instant,
 }
 
@@ -87,6 +92,8 @@ struct FakeSink {
     /// What it answers while this is set, whatever else.
     always: Mutex<Option<Receipt>>,
     heard: Mutex<Vec<Heard>>,
+    /// The digests that came.
+    digests: Mutex<Vec<DigestMessage>>,
     /// The heartbeats that came, each with what it answered.
     beats: Mutex<Vec<Beat>>,
     /// What it answers to heartbeats while this is set.
@@ -98,6 +105,7 @@ struct FakeSink {
 struct Beat {
     incidents: Vec<(IncidentId, bool)>,
     shown_as: Vec<Option<String>>,
+    titles: Vec<Option<String>>,
     at: Instant,
     expires_at: Timestamp,
 }
@@ -118,6 +126,7 @@ impl Deliver for FakeSink {
             incident: message.incident.id,
             episode: message.episode,
             shown_as: message.shown_as.clone(),
+            title: message.words.title.clone(),
             at: Instant::now(),
         });
         let accepted = Receipt::Accepted {
@@ -141,6 +150,19 @@ impl Deliver for FakeSink {
         })
     }
 
+    fn digest<'a>(&'a self, _: &'a Target, digest: &'a DigestMessage) -> BoxFuture<'a, Receipt> {
+        self.digests.lock().push(digest.clone());
+        let accepted = Receipt::Accepted { message: None };
+        let next = self.manners.lock().pop_front();
+        Box::pin(async move {
+            match next {
+                Some(Manner::Answers(receipt)) => receipt,
+                Some(Manner::Hangs) => std::future::pending().await,
+                Some(Manner::Lasts(_) | Manner::Panics) | None => accepted,
+            }
+        })
+    }
+
     fn repeat<'a>(
         &'a self,
         _: &'a Target,
@@ -151,6 +173,7 @@ impl Deliver for FakeSink {
         self.beats.lock().push(Beat {
             incidents: incidents.collect(),
             shown_as: all.iter().map(|it| it.shown_as.clone()).collect(),
+            titles: all.iter().map(|it| it.words.title.clone()).collect(),
             at: Instant::now(),
             expires_at,
         });

@@ -3,7 +3,7 @@
 use super::room::Room;
 use crate::domain::id::{NotificationId, SinkId};
 use crate::domain::incident::Incident;
-use crate::domain::notification::{Notification, NotificationKind, NotificationState};
+use crate::domain::notification::{Notification, NotificationKind, NotificationState, Topic};
 use crate::domain::time::Timestamp;
 use crate::store::Change;
 
@@ -19,7 +19,7 @@ pub(super) fn planned(
     Change::PutNotification(Box::new(Notification {
         id: NotificationId::generate(id, &*room.tools.entropy),
         owner: incident.owner,
-        incident: incident.id,
+        topic: Topic::Incident(incident.id),
         sink,
         kind,
         planned_at: room.tools.now(),

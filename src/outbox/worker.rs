@@ -1,20 +1,25 @@
 //! The worker: plans what is new, and keeps a task for each sink with something to send.
 
 use super::announce::announce;
+use super::digest::{self, Looked};
 use super::room::Room;
 use super::sender::send_all;
 use super::trouble::Trouble;
 use crate::domain::id::SinkId;
 use crate::store::ReadError;
 use crate::telemetry::may_log;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How often the store is asked for news that nothing has reported.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often sinks with a digest are looked at.
+const DIGESTS_EVERY: Duration = Duration::from_mins(1);
 
 /// The worker.
 pub(super) struct Worker {
@@ -22,6 +27,9 @@ pub(super) struct Worker {
     incidents: watch::Receiver<u64>,
     senders: JoinSet<SinkId>,
     wakes: HashMap<SinkId, Arc<Notify>>,
+    /// The sinks with a digest, and when they are looked at next.
+    digests: BTreeSet<SinkId>,
+    digests_at: Instant,
     /// Whether the sinks for which something waits since the last start have tasks.
     has_begun: bool,
 }
@@ -34,6 +42,8 @@ impl Worker {
             incidents,
             senders: JoinSet::new(),
             wakes: HashMap::new(),
+            digests: BTreeSet::new(),
+            digests_at: Instant::now(),
             has_begun: false,
         }
     }
@@ -41,7 +51,8 @@ impl Worker {
     /// Works, forever.
     pub(super) async fn work(mut self) {
         loop {
-            if let Err(error) = self.look().await
+            let (looked, digests) = (self.look().await, self.look_at_digests().await);
+            if let Err(error) = looked.and(digests)
                 && may_log("outbox")
             {
                 tracing::warn!(%error, "notifications are delayed");
@@ -65,6 +76,8 @@ impl Worker {
         let changed = std::mem::take(&mut *self.room.changed.lock());
         for sink in changed {
             self.wake(sink);
+            self.digests.insert(sink);
+            self.digests_at = Instant::now();
         }
         if !self.has_begun {
             for sink in self.room.tools.store.sinks_with_notifications().await? {
@@ -75,6 +88,11 @@ impl Worker {
                 if self.has_work(sink).await.unwrap_or(true) {
                     self.wake(sink);
                 }
+            }
+            for user in self.room.tools.store.users().await? {
+                let sinks = self.room.tools.store.sinks_of(user.id).await?;
+                let with = sinks.into_iter().filter(|sink| sink.digest.is_some());
+                self.digests.extend(with.map(|sink| sink.id));
             }
             self.has_begun = true;
         }
@@ -90,6 +108,27 @@ impl Worker {
                 return trouble.map_or(Ok(()), Err);
             }
         }
+    }
+
+    /// Plans the digests whose hour has come.
+    async fn look_at_digests(&mut self) -> Result<(), Trouble> {
+        if self.digests_at > Instant::now() {
+            return Ok(());
+        }
+        let mut trouble = None;
+        for id in self.digests.clone() {
+            match digest::plan(&self.room, id).await {
+                Ok(Looked::None) => {
+                    self.digests.remove(&id);
+                }
+                Ok(Looked::Later) => {}
+                Ok(Looked::Planned) => self.wake(id),
+                // Others are planned in any case.
+                Err(error) => trouble = Some(error),
+            }
+        }
+        self.digests_at = Instant::now() + DIGESTS_EVERY;
+        trouble.map_or(Ok(()), Err)
     }
 
     /// Sees to it that a sink's task looks at what waits.

@@ -156,7 +156,8 @@ pub struct NotificationFilter {
 impl NotificationFilter {
     /// Whether a notification fits.
     pub fn fits(&self, it: &Notification) -> bool {
-        self.incident.is_none_or(|incident| incident == it.incident)
+        self.incident
+            .is_none_or(|incident| it.incident() == Some(incident))
             && self.sink.is_none_or(|sink| sink == it.sink)
             && self.state.is_none_or(|state| state == it.state.as_str())
     }

@@ -57,6 +57,8 @@ metrics! {
         "Commit groups that failed.";
     NOTIFICATIONS = Counter "hookherd_notifications_total" ["sink", "outcome"]
         "Attempts to send a notification, by kind of sink and outcome.";
+    TEMPLATE_FAILURES = Counter "hookherd_template_failures_total" ["sink"]
+        "Messages with the usual words because a template failed, by kind of sink.";
     EXPLANATIONS = Counter "hookherd_explanations_total" ["outcome"]
         "Attempts to read what the provider says about a failure, by outcome.";
     CALLS = Counter "hookherd_provider_calls_total" ["provider", "operation", "outcome"]

@@ -285,6 +285,95 @@ fn a_user_works_with_sinks_and_notifications_by_commands_alone() {
     assert_eq!(missing.status.code(), Some(1), "{missing:?}");
 }
 
+#[test]
+fn a_sink_has_the_words_of_its_templates_set_by_commands() {
+    let receiver = Receiver::start();
+    let mut stage = stage(&receiver);
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    stage.set("HOOKHERD_TOKEN", &ann);
+    let title = "{{ repository }} {{ branch }} is red: {{ title | upper }}";
+    let add = ["sinks", "add", "mattermost", "chat"];
+    let wrong = [&add[..], &["--text-template", "a\n{{ nope }}"]].concat();
+    let refused = stage.run_with(&wrong, &receiver.url());
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{why}");
+    assert!(
+        why.contains("text_template: line 2: there is no `nope`"),
+        "{why}"
+    );
+    done_with(
+        &stage,
+        &[&add[..], &["--title-template", title]].concat(),
+        &receiver.url(),
+    );
+    let shown = done(&stage, &["sinks", "show", "chat"]);
+    assert!(shown.contains(title), "{shown}");
+    done(&stage, &["sinks", "test", "chat"]);
+    let text = |count: usize| {
+        let came = wait_for(&stage, &receiver, count);
+        let body: Value = serde_json::from_slice(&came[count - 1].body).unwrap();
+        body["text"].as_str().unwrap().to_owned()
+    };
+    let sample = text(1);
+    assert!(
+        sample.contains("`example/repository main is red: TEST MESSAGE"),
+        "{sample}"
+    );
+    let words = "{{ branch }}@{{ failed_jobs }}\n\n{{ occurrences }}. time";
+    done(&stage, &["sinks", "edit", "chat", "--text-template", words]);
+    let github = stage.simulator.github();
+    github.play_run(REPOSITORY, &RunSpec::new(1, "failure"));
+    let opened = text(2);
+    assert!(
+        opened.starts_with("\u{1f534} **Opened:** `octo/app main is red: "),
+        "{opened}"
+    );
+    assert!(
+        opened.contains("\n`main@") && opened.contains("\n\n`1. time`\n[Open"),
+        "{opened}"
+    );
+    let cleared = [
+        "sinks",
+        "edit",
+        "chat",
+        "--title-template",
+        "",
+        "--text-template",
+        "",
+    ];
+    done(&stage, &cleared);
+    assert!(!done(&stage, &["sinks", "show", "chat"]).contains("{{"));
+    done(&stage, &["sinks", "test", "chat"]);
+    assert!(!text(3).contains("is red"));
+}
+
+#[test]
+fn a_sink_gets_digests_when_commands_say_so() {
+    let receiver = Receiver::start();
+    let mut stage = stage(&receiver);
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    stage.set("HOOKHERD_TOKEN", &ann);
+    let add = ["sinks", "add", "mattermost", "chat"];
+    done_with(&stage, &add, &receiver.url());
+    let edit = ["sinks", "edit", "chat", "--digest"];
+    let weekly = ["weekly", "--digest-day", "friday", "--digest-at", "16:30"];
+    done(&stage, &[&edit[..], &weekly].concat());
+    let shown = || {
+        let shown = done(&stage, &["--json", "sinks", "show", "chat"]);
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        shown["digest"].clone()
+    };
+    let digest = shown();
+    assert_eq!(
+        (&digest["day"], &digest["at"]),
+        (&json!("friday"), &json!("16:30"))
+    );
+    done(&stage, &[&edit[..], &["never"]].concat());
+    assert_eq!(shown(), Value::Null);
+}
+
 /// What a user enters decides what the server calls: by default only the internet.
 #[test]
 fn without_the_operators_word_nothing_in_the_own_network_can_be_a_sink() {

@@ -11,7 +11,7 @@ use hookherd::domain::net::allowed::Allowed;
 use hookherd::domain::notification::NotificationKind;
 use hookherd::domain::sink::SinkKind;
 use hookherd::domain::time::Timestamp;
-use hookherd::notify::{Deliver, Message, Outbound, Receipt, Settings, Sinks, Target, Wish};
+use hookherd::notify::{Deliver, Message, Outbound, Receipt, Settings, Sinks, Target, Wish, Words};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -103,6 +103,7 @@ impl Story {
             at: now(),
             expires_at: now().plus(Duration::from_mins(4)),
             shown_as: shown_as.map(str::to_owned),
+            words: Words::default(),
         };
         match self.sinks.deliver(&self.target, &message).await {
             Receipt::Accepted { message: Some(id) } => id,

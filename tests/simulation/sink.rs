@@ -9,9 +9,12 @@ use hookherd::domain::id::{Entropy, IncidentId, NotificationId, OwnerId, SinkId}
 use hookherd::domain::incident::{IncidentStatus, Severity};
 use hookherd::domain::notification::{Notification, NotificationKind};
 use hookherd::domain::secret::Sealed;
+use hookherd::domain::sink::template::Templates;
 use hookherd::domain::sink::{Sink as Record, SinkKind, SinkState, Wants};
 use hookherd::domain::time::Timestamp;
-use hookherd::notify::{Deliver, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish};
+use hookherd::notify::{
+    Deliver, DigestMessage, Lasting, Message, Prepared, Receipt, Target, Unfit, Wish,
+};
 use hookherd::seal::Purpose;
 use hookherd::store::{After, NotificationFilter, Read};
 use parking_lot::Mutex;
@@ -94,6 +97,10 @@ impl Deliver for Sink {
         })
     }
 
+    fn digest<'a>(&'a self, _: &'a Target, _: &'a DigestMessage) -> BoxFuture<'a, Receipt> {
+        Box::pin(std::future::ready(Receipt::Accepted { message: None }))
+    }
+
     fn repeat<'a>(
         &'a self,
         _: &'a Target,
@@ -145,6 +152,8 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
             resolved: true,
             severity: Severity::Warning,
         },
+        templates: Templates::default(),
+        digest: None,
         state: SinkState::Enabled,
         hold_until: None,
         created_at: Timestamp(0),
@@ -175,6 +184,7 @@ impl World {
                     NotificationKind::Opened | NotificationKind::Reopened => !is_open,
                     NotificationKind::Resolved | NotificationKind::Reminded => is_open,
                     NotificationKind::Flapping | NotificationKind::Worse => true,
+                    NotificationKind::Digest => false,
                 };
                 if !is_in_order {
                     complaints.push(format!("{id}: the sink heard {kinds:?}"));

@@ -1,9 +1,12 @@
 //! Sinks and notifications in JSON.
 
+use crate::api::resources::clock::clock;
 use crate::api::schema::{NotificationStateName, SinkStateName};
 use crate::domain::id::{IncidentId, NotificationId, SinkId};
 use crate::domain::incident::Severity;
-use crate::domain::notification::{self, DropReason, NotificationKind, NotificationState};
+use crate::domain::notification::{self, DropReason, NotificationKind, NotificationState, Topic};
+use crate::domain::rulebook::quiet::Day;
+use crate::domain::sink::digest::{Digest, Every};
 use crate::domain::sink::{self, DisableReason, SinkKind, SinkState};
 use crate::domain::time::Timestamp;
 use crate::notify::Receipt;
@@ -47,6 +50,14 @@ fn error_of(it: &notification::Notification) -> Option<String> {
     }
 }
 
+/// The time of a digest.
+const fn time_of(it: &notification::Notification) -> Option<(Timestamp, Timestamp)> {
+    match it.topic {
+        Topic::Incident(_) => None,
+        Topic::Time { since, until } => Some((since, until)),
+    }
+}
+
 const fn reason_of(it: &notification::Notification) -> Option<DropReason> {
     match it.state {
         NotificationState::Dropped { why, .. } => Some(why),
@@ -73,6 +84,12 @@ shapes! {
         resolved: bool = sink.wants.resolved,
         /// Least severity of the incidents that it is notified of.
         severity: Severity = sink.wants.severity,
+        /// Template of the title of its messages.
+        title_template: Option<String> = sink.templates.title.clone(),
+        /// Template of the text of its messages.
+        text_template: Option<String> = sink.templates.text.clone(),
+        /// When it gets a digest; null when it gets none.
+        digest: Option<SinkDigest> = sink.digest.as_ref().map(SinkDigest::of),
         /// Whether it is used.
         state: SinkStateName = sink.state.into(),
         /// When it was disabled.
@@ -83,6 +100,24 @@ shapes! {
         hold_until: Option<Timestamp> = sink.hold_until,
         /// When it was added.
         created_at: Timestamp = sink.created_at,
+    }
+
+    /// When a sink gets a digest.
+    SinkDigest(it: &Digest) {
+        /// How often.
+        every: Every = it.schedule.every,
+        /// Day of a weekly digest.
+        day: Option<Day> = (it.schedule.every == Every::Week).then_some(it.schedule.day),
+        /// Time of the day.
+        #[schema(example = "09:00")]
+        at: String = clock(it.schedule.minute),
+        /// Time zone, by IANA.
+        #[schema(example = "Europe/Berlin")]
+        time_zone: String = it.schedule.time_zone.clone(),
+        /// Whether it is sent also when there is nothing to say.
+        empty: bool = it.schedule.sends_empty,
+        /// End of the time that was last reported, or when the digest was set up.
+        covered_until: Timestamp = it.covered_until,
     }
 
     /// A sink that was added or changed.
@@ -101,18 +136,24 @@ shapes! {
         accepted: bool = matches!(tested.receipt, Receipt::Accepted { .. }),
         /// Why not.
         error: Option<String> = why_not(&tested.receipt),
+        /// Why a template failed. The sample had the usual words then.
+        template_error: Option<String> = tested.template_error.clone(),
         /// Time until the answer, in milliseconds.
         took_ms: u64 = u64::try_from(tested.took.as_millis()).unwrap_or(u64::MAX),
     }
 
-    /// A notification: what a sink is sent about an incident.
+    /// A notification: what a sink is sent about an incident, or a digest.
     Notification(it: &notification::Notification) {
         /// Id of the notification: the same on each try.
         id: NotificationId = it.id,
         /// What it is about.
         kind: NotificationKind = it.kind,
-        /// The incident.
-        incident_id: IncidentId = it.incident,
+        /// The incident. Null for a digest.
+        incident_id: Option<IncidentId> = it.incident(),
+        /// Beginning of the time of a digest.
+        since: Option<Timestamp> = time_of(it).map(|(since, _)| since),
+        /// End of the time of a digest.
+        until: Option<Timestamp> = time_of(it).map(|(_, until)| until),
         /// The sink.
         sink_id: SinkId = it.sink,
         /// State of the notification.

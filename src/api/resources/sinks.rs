@@ -7,9 +7,13 @@ use crate::api::me::Me;
 use crate::api::query::{Limit, Query};
 use crate::api::quota::Owned;
 use crate::api::reply::{json, ok};
+use crate::api::resources::clock::minutes;
 use crate::api::schema::ShownName;
 use crate::domain::id::SinkId;
 use crate::domain::incident::Severity;
+use crate::domain::rulebook::quiet::{Day, zone_named};
+use crate::domain::sink::digest::{Every, Schedule};
+use crate::domain::sink::template::{TemplateEdit, Templates};
 use crate::domain::sink::{NAME_CHARS_MAX, Sink, SinkKind, Wants};
 use crate::domain::text::clean;
 use crate::notify::Wish;
@@ -50,6 +54,70 @@ pub(in crate::api) struct NewSink {
     /// Least severity of the incidents that it is notified of; all when left out.
     #[schema(value_type = Option<Severity>)]
     severity: Option<String>,
+    /// Template of the title of its messages: see "Templates" in `docs/notifications.md`. Not for
+    /// `webhook`.
+    #[schema(max_length = 500, example = "{{ repository }}: {{ title }}")]
+    title_template: Option<String>,
+    /// Template of the text of its messages. Not for `webhook` and `pagerduty`.
+    #[schema(max_length = 2000)]
+    text_template: Option<String>,
+    /// When it gets a digest; never when left out. Not for `pagerduty` and `alertmanager`.
+    digest: Option<DigestSchedule>,
+}
+
+/// When a sink gets a digest: the report of what broke since the last one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DigestSchedule {
+    /// How often: `daily`, `weekly` or `never`.
+    #[schema(pattern = "^(daily|weekly|never)$", example = "daily")]
+    every: String,
+    /// Day of a weekly digest; Monday when left out.
+    #[schema(value_type = Option<Day>)]
+    day: Option<String>,
+    /// Time of the day; 09:00 when left out.
+    #[schema(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$", example = "09:00")]
+    at: Option<String>,
+    /// Time zone, by IANA; UTC when left out.
+    #[schema(max_length = 100, example = "Europe/Berlin")]
+    time_zone: Option<String>,
+    /// Whether it is sent also when there is nothing to say.
+    #[schema(default = false)]
+    empty: Option<bool>,
+}
+
+impl DigestSchedule {
+    /// `None` for none.
+    fn read(&self) -> Result<Option<Schedule>, Problem> {
+        const NINE: &str = "09:00";
+        let every = Every::from_name(&self.every);
+        if every.is_none() && self.every != "never" {
+            let why = "expected one of daily, weekly, never";
+            return Err(Problem::invalid("digest.every", why));
+        }
+        let day = match &self.day {
+            None => Day::Monday,
+            Some(text) => Day::from_name(text).ok_or_else(|| {
+                let all = Day::ALL.map(Day::as_str).join(", ");
+                Problem::invalid("digest.day", format!("expected one of {all}"))
+            })?,
+        };
+        let at = self.at.as_deref().unwrap_or(NINE);
+        let minute = minutes(at).ok_or_else(|| {
+            let why = "expected a time of the day, such as 09:00";
+            Problem::invalid("digest.at", why)
+        })?;
+        // What is no zone is refused with the kind of the sink in view.
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let time_zone = zone_named(zone).unwrap_or_else(|| zone.to_owned());
+        Ok(every.map(|every| Schedule {
+            every,
+            day,
+            minute,
+            time_zone,
+            sends_empty: self.empty.unwrap_or(false),
+        }))
+    }
 }
 
 /// What to change of a sink.
@@ -70,6 +138,14 @@ pub(in crate::api) struct SinkPatch {
     /// Least severity of the incidents that it is notified of.
     #[schema(value_type = Option<Severity>)]
     severity: Option<String>,
+    /// Template of the title of its messages; an empty one removes it.
+    #[schema(max_length = 500)]
+    title_template: Option<String>,
+    /// Template of the text of its messages; an empty one removes it.
+    #[schema(max_length = 2000)]
+    text_template: Option<String>,
+    /// When it gets a digest.
+    digest: Option<DigestSchedule>,
     /// Whether it is used. `true` also enables one that was disabled.
     is_enabled: Option<bool>,
 }
@@ -113,6 +189,10 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
         resolved: new.resolved.unwrap_or(wants.resolved),
         severity: severity_of(new.severity.as_ref())?.unwrap_or(wants.severity),
     };
+    let templates = TemplateEdit {
+        title: new.title_template,
+        text: new.text_template,
+    };
     let adding = Adding {
         owner: me.caller.user,
         name: name_of(new.name)?,
@@ -122,6 +202,8 @@ pub(in crate::api) async fn create(me: Me, Json(new): Json<NewSink>) -> Answer {
             secret: new.secret,
         },
         wants,
+        templates: templates.apply(&Templates::default()),
+        digest: new.digest.map_or(Ok(None), |digest| digest.read())?,
         // The store counts once more, for requests at the same time.
         most: me.counters.most_sinks(),
     };
@@ -178,6 +260,11 @@ pub(in crate::api) async fn patch(
         resolved: asked.resolved,
         severity: severity_of(asked.severity.as_ref())?,
         is_enabled: asked.is_enabled,
+        digest: asked.digest.map(|digest| digest.read()).transpose()?,
+        templates: TemplateEdit {
+            title: asked.title_template,
+            text: asked.text_template,
+        },
     };
     let (sink, generated) = me.notifying.edit(own.id, edit).await?;
     let generated = generated.as_deref().map(String::as_str);

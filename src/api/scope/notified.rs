@@ -4,9 +4,11 @@ use super::Owned;
 use crate::api::error::Problem;
 use crate::domain::id::{NotificationId, SinkId};
 use crate::domain::notification::Notification;
+use crate::domain::report::Report;
 use crate::domain::rulebook::Rulebook;
 use crate::domain::sink::Sink;
-use crate::store::{After, Listing, NotificationFilter, ReadError};
+use crate::domain::time::Timestamp;
+use crate::store::{After, Listing, NotificationFilter, ReadError, report};
 
 impl Owned<'_> {
     /// A sink.
@@ -22,6 +24,15 @@ impl Owned<'_> {
     /// The rules, if there are any.
     pub(in crate::api) async fn rulebook(&self) -> Result<Option<Rulebook>, ReadError> {
         self.store.rulebook(self.owner).await
+    }
+
+    /// The report of a time, and whether there was more than it looks at.
+    pub(in crate::api) async fn report(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<(Report, bool), ReadError> {
+        report(self.store, self.owner, since, until).await
     }
 
     /// A notification.

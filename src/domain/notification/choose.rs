@@ -145,7 +145,8 @@ fn continues(waiting: &[Notification], reminds: bool) -> Choice {
         NotificationKind::Opened
         | NotificationKind::Reopened
         | NotificationKind::Resolved
-        | NotificationKind::Reminded => false,
+        | NotificationKind::Reminded
+        | NotificationKind::Digest => false,
     };
     let news = newest(&is_news).or(beginning);
     let reminder = newest(&|kind| kind == NotificationKind::Reminded);

@@ -66,8 +66,8 @@ pub fn plan(
     let opens = kind.is_some_and(NotificationKind::opens);
     let known = |sink: &Sink| threads.iter().find(|thread| thread.sink == sink.id);
     let concerns = |sink: &&Sink| match kind {
-        // Reminders are planned when a message is accepted.
-        None | Some(NotificationKind::Reminded) => false,
+        // Reminders are planned when a message is accepted, and digests by their hour.
+        None | Some(NotificationKind::Reminded | NotificationKind::Digest) => false,
         Some(NotificationKind::Resolved) => known(sink).is_some(),
         // A sink that wants only the more severe hears of this one now.
         Some(NotificationKind::Worse) => is_wanted(sink, standing.severity, decision),

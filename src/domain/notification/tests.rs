@@ -185,6 +185,7 @@ impl World {
             | NotificationKind::Flapping
             | NotificationKind::Worse
             | NotificationKind::Reminded => Shown::Open,
+            NotificationKind::Digest => Shown::Nothing,
         };
         let is_heard = matches!(answer, Answer::Accepted | Answer::Lost);
         if is_heard && !self.heard.iter().any(|(heard, _)| *heard == id) {
@@ -272,6 +273,7 @@ impl World {
                 }
                 NotificationKind::Flapping | NotificationKind::Worse => is_open = true,
                 NotificationKind::Reminded => assert!(is_open, "{:?}", self.heard),
+                NotificationKind::Digest => panic!("it is about no incident"),
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::domain::lane::{Code, Lane};
 use crate::domain::ledger::{
     Deferral, Deferred, Gap, GapCause, Ledger, Loss, Marks, Missing, Sight, Stretch,
 };
-use crate::domain::notification::{Notification, NotificationKind, NotificationState};
+use crate::domain::notification::{Notification, NotificationKind, NotificationState, Topic};
 use crate::domain::operation::{Action, Operation, OperationState, Selection, Tally};
 use crate::domain::outage::ProviderOutage;
 use crate::domain::repo::{Instance, ProviderKind};
@@ -29,6 +29,7 @@ use crate::domain::run::{
     Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Sealed};
+use crate::domain::sink::template::Templates;
 use crate::domain::sink::{Sink, SinkKind, SinkState, Wants};
 use crate::domain::standing::Fingerprint;
 use crate::domain::takeover::{Other, OtherState, Replace, Takeover};
@@ -294,6 +295,8 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         target: Sealed(vec![1]),
         address: 0,
         wants: Wants::default(),
+        templates: Templates::default(),
+        digest: None,
         state: SinkState::Enabled,
         hold_until: None,
         created_at: AT,
@@ -304,7 +307,7 @@ pub(crate) fn notification(id: u128, incident: IncidentId, sink: SinkId) -> Noti
     Notification {
         id: NotificationId::from_u128(id),
         owner: ANN,
-        incident,
+        topic: Topic::Incident(incident),
         sink,
         kind: NotificationKind::Opened,
         planned_at: AT,

@@ -4,6 +4,7 @@ use super::super::tests::samples::{closed, message, resolved};
 use super::super::verdict::tests::{name as receipt_name, said};
 use super::*;
 use crate::domain::incident::{IncidentStatus, Severity};
+use crate::notify::Words;
 
 fn alerts(request: &Request) -> Vec<Value> {
     serde_json::from_slice(&request.body).unwrap()
@@ -136,6 +137,7 @@ fn an_alert_keeps_its_labels_whatever_its_incident_is_called_by_then() {
         explained: None,
         is_resolved: false,
         shown_as: Some(stored.clone()),
+        words: Words::default(),
     };
     let beat = alerts(&request_again(&[again], message.expires_at).unwrap());
     assert_eq!(beat[0]["labels"], was[0]["labels"]);
@@ -174,6 +176,7 @@ fn a_heartbeat_sends_what_lasts_and_what_ended_and_nothing_that_is_not_known_to_
         explained: message().explained,
         is_resolved,
         shown_as: shown_as.cloned(),
+        words: Words::default(),
     };
     let all = [
         again(false, Some(&open)),

@@ -43,13 +43,22 @@ fn lines(facts: &[&Fact]) -> String {
     facts.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn text(message: &Message, card: &Card, facts: &[&Fact]) -> String {
+/// What is said about the incident: the lines of a template, or the facts.
+fn said(card: &Card) -> String {
+    let facts = || lines(&card.facts.iter().collect::<Vec<_>>());
+    card.text.as_ref().map_or_else(facts, |lines| {
+        let lines = lines.iter().map(|line| unlinked(line));
+        lines.collect::<Vec<_>>().join("\n")
+    })
+}
+
+fn text(message: &Message, card: &Card, said: &str) -> String {
     let mut parts = vec![
         mark(message),
         format!("{} **{}**", card.sign(), card.status()),
     ];
-    if !facts.is_empty() {
-        parts.push(fenced(&lines(facts)));
+    if !said.is_empty() {
+        parts.push(fenced(said));
     }
     if let Some(link) = &card.link {
         parts.push(format!("[Open the run]({link})"));
@@ -61,18 +70,17 @@ fn text(message: &Message, card: &Card, facts: &[&Fact]) -> String {
 pub(super) fn issue(message: &Message, card: &Card) -> String {
     const END: &str = "Hookherd adds a comment when the incident changes, and closes this issue \
                        when it is resolved.";
-    let facts: Vec<&Fact> = card.facts.iter().collect();
-    format!("{}\n\n{END}", text(message, card, &facts))
+    format!("{}\n\n{END}", text(message, card, &said(card)))
 }
 
 /// The text of a comment. An end needs few words.
 pub(super) fn comment(message: &Message, card: &Card) -> String {
-    let is_end = card.kind == NotificationKind::Resolved;
+    if card.kind != NotificationKind::Resolved {
+        return text(message, card, &said(card));
+    }
     let facts = card.facts.iter();
-    let facts: Vec<&Fact> = facts
-        .filter(|fact| !is_end || fact.label == "Resolution")
-        .collect();
-    text(message, card, &facts)
+    let facts: Vec<&Fact> = facts.filter(|fact| fact.label == "Resolution").collect();
+    text(message, card, &lines(&facts))
 }
 
 #[cfg(test)]

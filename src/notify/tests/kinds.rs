@@ -165,6 +165,7 @@ async fn alertmanager_is_sent_again_what_lasts_in_one_request_of_a_bounded_size(
         explained: long.explained,
         is_resolved: false,
         shown_as: None,
+        words: Words::default(),
     };
     let all = vec![lasting; 100];
     let expires_at = message().expires_at;

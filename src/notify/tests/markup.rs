@@ -3,6 +3,7 @@
 
 mod issues;
 mod rooms;
+pub(super) mod templated;
 
 use super::messages::{body, requests};
 use super::samples::{message, resolved};
@@ -79,7 +80,7 @@ fn value_of<'a>(line: &'a str, before: &str, after: &str) -> Result<&'a str, Str
 
 /// The text after the words that say what has happened.
 fn title_of(text: &str) -> Result<&str, String> {
-    let words = ["Opened: ", "Resolved: "];
+    let words = ["Opened: ", "Resolved: ", "Digest: "];
     let found = words
         .iter()
         .find_map(|words| Some(text.split_once(words)?.1));

@@ -1,9 +1,10 @@
 //! What each kind of sink is sent, as files to read: `tests/fixtures/messages`.
 //! `UPDATE_MESSAGES=1` writes them.
 
-use super::samples::{flapping, message, resolved};
+use super::samples::{flapping, message, resolved, templated};
 use crate::domain::notification::NotificationKind;
 use crate::domain::sink::SinkKind;
+use crate::notify::card::Card;
 use crate::notify::deliver::Message;
 use crate::notify::outbound::Request;
 use crate::notify::{
@@ -23,7 +24,7 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         SinkKind::Webhook | SinkKind::Email => Vec::new(),
         SinkKind::Slack => vec![slack::request(message)],
         SinkKind::SlackBot => match &message.shown_as {
-            None => vec![slack_bot::whole("C1H9RESGL", message)],
+            None => vec![slack_bot::whole("C1H9RESGL", &Card::of(message))],
             Some(_) => vec![
                 slack_bot::change(("C1H9RESGL", "1503435956.000247"), message),
                 slack_bot::note(("C1H9RESGL", "1503435956.000247"), message),
@@ -40,7 +41,7 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
         SinkKind::Pagerduty => vec![pagerduty::request(ROUTING_KEY, message)],
         SinkKind::Alertmanager => vec![alertmanager::request(message).0],
         SinkKind::Telegram => match &message.shown_as {
-            None => vec![telegram::whole("-5", message)],
+            None => vec![telegram::whole("-5", &Card::of(message))],
             Some(_) => vec![
                 telegram::change("-5", message, 7),
                 telegram::note("-5", message, 7),
@@ -54,7 +55,11 @@ pub(super) fn requests(kind: SinkKind, message: &Message) -> Vec<Request> {
             github_issue::state(message.kind != NotificationKind::Resolved, 7),
         ],
         SinkKind::Matrix => match &message.shown_as {
-            None => vec![matrix::whole("!ops:example.org", message)],
+            None => vec![matrix::whole(
+                "!ops:example.org",
+                message.id,
+                &Card::of(message),
+            )],
             Some(_) => vec![
                 matrix::change("!ops:example.org", message, "$first"),
                 matrix::note("!ops:example.org", message, "$first"),
@@ -98,6 +103,7 @@ fn each_kind_sends_the_message_of_its_file() {
             ("opened", message()),
             ("flapping", flapping()),
             ("resolved", resolved()),
+            ("templated", templated()),
         ];
         for (name, message) in messages {
             let actual = shown(kind, &message);

@@ -8,8 +8,10 @@ use crate::domain::incident::{Incident, IncidentStatus, Resolution};
 use crate::domain::net::allowed::Allowed;
 use crate::domain::notification::NotificationKind;
 use crate::domain::samples::{ci_failure, failed_job, incident};
+use crate::domain::sink::template::Templates;
 use crate::domain::time::Timestamp;
-use crate::notify::Outbound;
+use crate::notify::template::{self, About};
+use crate::notify::{Outbound, Words};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +66,7 @@ pub(in crate::notify) fn message() -> Message {
         at: BEGUN.plus(Duration::from_secs(30)),
         expires_at: BEGUN.plus(Duration::from_secs(270)),
         shown_as: None,
+        words: Words::default(),
     }
 }
 
@@ -95,4 +98,23 @@ pub(in crate::notify) fn resolved() -> Message {
         shown_as: Some("1234".to_owned()),
         ..message()
     }
+}
+
+/// Opened, in the words of templates.
+pub(in crate::notify) fn templated() -> Message {
+    let templates = Templates {
+        title: Some("{{ repository }}@{{ branch }} is red".to_owned()),
+        text: Some(
+            "{% if critical %}\nWake up!\n{% endif %}\n\
+             {{ failed_step | default(failed_jobs) }}\n\n\
+             - {{ commit }} *{{ commit_title }}* by {{ author | upper }}\n\
+             1. {{ occurrences }} times, see {{ run_url }}"
+                .to_owned(),
+        ),
+    };
+    let mut message = message();
+    let (words, failed) = template::words(&templates, &About::from(&message));
+    assert_eq!(failed, None);
+    message.words = words;
+    message
 }

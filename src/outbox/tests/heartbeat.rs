@@ -44,7 +44,8 @@ fn said(world: &World, id: IncidentId) -> Vec<(Instant, Said)> {
         | NotificationKind::Reopened
         | NotificationKind::Flapping
         | NotificationKind::Worse
-        | NotificationKind::Reminded => (it.at, Said::Open),
+        | NotificationKind::Reminded
+        | NotificationKind::Digest => (it.at, Said::Open),
     });
     let of_beat = |beat: Beat| {
         let found = beat.incidents.into_iter().find(|(it, _)| *it == id);

@@ -23,6 +23,8 @@ async fn an_address_opens_with_the_new_key_alone_and_only_as_its_own() {
         kind: SinkKind::Webhook,
         wish: Wish::default(),
         wants: Wants::default(),
+        templates: crate::domain::sink::template::Templates::default(),
+        digest: None,
         most: 50,
     };
     let before = Notifier::new(tools(ring(std::slice::from_ref(&old))), Settings::default());

@@ -125,7 +125,7 @@ async fn rules_decide_severity_sinks_and_delay_and_the_incident_shows_it() {
     let sink_of = |id| {
         notifications
             .iter()
-            .find(|it| it.incident == id)
+            .find(|it| it.incident() == Some(id))
             .unwrap()
             .sink
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::sink::SinkKind;
+use crate::domain::sink::template::Templates;
 use crate::domain::sink::{DisableReason, SinkState};
 use crate::outbox::{Edit, NewSink};
 
@@ -286,6 +287,8 @@ async fn an_owner_has_a_bounded_number_of_sinks_also_with_many_requests_at_once(
         kind: SinkKind::Webhook,
         wish: Wish::default(),
         wants: Wants::default(),
+        templates: Templates::default(),
+        digest: None,
         most: 5,
     };
     let asked = (0..20).map(|_| world.desk().add(new()));

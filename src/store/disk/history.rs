@@ -320,7 +320,8 @@ impl<'a, K: Kv> Floors<'a, K> {
                 *unknown.insert(ledger.and_then(|ledger| ledger.compared_to))
             }
         };
-        Ok(compared_to.is_none_or(|at| made_at >= at.minus(OVERLAP * 2)))
+        // An attempt may be logged so long after it was received.
+        Ok(compared_to.is_none_or(|at| made_at >= at.minus(OVERLAP)))
     }
 
     /// The guards of a forgotten delivery that are old, unless a floor keeps them. Those of a

@@ -65,7 +65,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutHold(hold) => Ok(vec![outages::put_hold(hold)]),
         Change::PutOutage(outage) => Ok(vec![outages::put_outage(outage)]),
         Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
-        Change::PutSink(sink) => Ok(notifications::put_sink(sink)),
+        Change::PutSink(sink) => notifications::put_sink(index, sink),
         Change::DeleteSink(id) => notifications::delete_sink(index, *id),
         Change::PutNotification(it) => notifications::put_notification(index, it),
         Change::PutThread(thread) => Ok(notifications::put_thread(thread)),

@@ -78,15 +78,33 @@ pub(super) fn put_rulebook(book: &Rulebook) -> Write {
     put(rulebook_key(book.owner), book)
 }
 
-pub(super) fn put_sink(sink: &Sink) -> Vec<Write> {
-    vec![put(sink_key(sink.id), sink), mark(sink_by_owner(sink))]
+/// Digests that it no longer keeps are deleted.
+pub(super) fn put_sink<K: Kv>(index: &Index<K>, sink: &Sink) -> Result<Vec<Write>, ReadError> {
+    let mut writes = vec![put(sink_key(sink.id), sink), mark(sink_by_owner(sink))];
+    if let Some(old) = index.sink(sink.id)? {
+        let kept = kept(sink);
+        let lost = self::kept(&old).iter().filter(|id| !kept.contains(id));
+        for id in lost {
+            writes.extend(index.notification(*id)?.iter().flat_map(without));
+        }
+    }
+    Ok(writes)
+}
+
+/// The notifications that are deleted with a sink: incidents have all others.
+fn kept(sink: &Sink) -> &[NotificationId] {
+    sink.digest.as_ref().map_or(&[], |digest| &digest.kept)
 }
 
 pub(super) fn delete_sink<K: Kv>(index: &Index<K>, id: SinkId) -> Result<Vec<Write>, ReadError> {
     let Some(sink) = index.sink(id)? else {
         return Ok(Vec::new());
     };
-    Ok(vec![gone(sink_key(id)), gone(sink_by_owner(&sink))])
+    let mut writes = vec![gone(sink_key(id)), gone(sink_by_owner(&sink))];
+    for id in kept(&sink) {
+        writes.extend(index.notification(*id)?.iter().flat_map(without));
+    }
+    Ok(writes)
 }
 
 /// The keys that lead to a notification.
@@ -95,12 +113,16 @@ fn ways_to(it: &Notification) -> Vec<Key> {
     let mut keys = vec![
         by_owner_key(it.owner, None).id(id),
         by_owner_key(it.owner, Some(it.state.as_str())).id(id),
-        by_incident_key(it.incident).id(id),
     ];
+    if let Some(incident) = it.incident() {
+        keys.push(by_incident_key(incident).id(id));
+    }
     if let Some(due_at) = it.due_at() {
         keys.push(due_key(it.sink, due_at).id(id));
         keys.push(by_sink_key(it.sink).id(id));
-        keys.push(waiting_key(it.incident, it.sink).id(id));
+        if let Some(incident) = it.incident() {
+            keys.push(waiting_key(incident, it.sink).id(id));
+        }
     }
     keys
 }

@@ -1,14 +1,17 @@
 //! The frozen mirrors of sinks, notifications, and what was announced of incidents.
 
-use super::codec::{Record, second_versions};
+use super::codec::{Record, RecordError, plain, second_versions};
 use super::wire::{Wire, codes, frozen, mirror, mirror_enum};
 use crate::domain::id::{IncidentId, NotificationId, OwnerId, SinkId};
 use crate::domain::incident::Severity;
 use crate::domain::notification::{
     Announced, DropReason, Notification, NotificationKind, NotificationState, Shown, Standing,
-    Thread,
+    Thread, Topic,
 };
+use crate::domain::rulebook::quiet::Day;
 use crate::domain::secret::Sealed;
+use crate::domain::sink::digest::{Digest, Every, Schedule};
+use crate::domain::sink::template::Templates;
 use crate::domain::sink::{DisableReason, Sink, SinkKind, SinkState, Wants};
 use crate::domain::time::Timestamp;
 
@@ -26,7 +29,21 @@ mirror_enum!(SinkStateV1 of SinkState {
     Disabled { at: Timestamp, reason: DisableReason },
 });
 mirror!(WantsV1 of Wants { resolved: bool, severity: Severity });
-mirror!(SinkV2 of Sink {
+mirror!(TemplatesV1 of Templates { title: Option<String>, text: Option<String> });
+codes!(Every { 0 = Day, 1 = Week });
+mirror!(ScheduleV1 of Schedule {
+    every: Every,
+    day: Day,
+    minute: u16,
+    time_zone: String,
+    sends_empty: bool,
+});
+mirror!(DigestV1 of Digest {
+    schedule: Schedule,
+    covered_until: Timestamp,
+    kept: Vec<NotificationId>,
+});
+mirror!(SinkV3 of Sink {
     id: SinkId,
     owner: OwnerId,
     name: String,
@@ -38,14 +55,16 @@ mirror!(SinkV2 of Sink {
     hold_until: Option<Timestamp>,
     created_at: Timestamp,
     address: u32,
+    templates: Templates,
+    digest: Option<Digest>,
 });
 
 codes!(NotificationKind {
-    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 4 = Flapping, 10 = Reminded,
+    0 = Opened, 1 = Reopened, 2 = Worse, 3 = Resolved, 4 = Flapping, 10 = Reminded, 11 = Digest,
 });
 codes!(DropReason {
     0 = Superseded, 1 = ResolvedBefore, 2 = NotWanted, 3 = SinkRemoved, 4 = IncidentGone,
-    5 = NoAccess,
+    5 = NoAccess, 6 = NothingToSay,
 });
 codes!(Shown { 0 = Nothing, 1 = Open, 2 = Resolved });
 mirror_enum!(NotificationStateV1 of NotificationState {
@@ -59,10 +78,14 @@ mirror_enum!(NotificationStateV1 of NotificationState {
     Dropped { at: Timestamp, why: DropReason },
     Failed { at: Timestamp, error: String },
 });
-mirror!(NotificationV1 of Notification {
+mirror_enum!(TopicV1 of Topic {
+    Incident(IncidentId),
+    Time { since: Timestamp, until: Timestamp },
+});
+mirror!(NotificationV2 of Notification {
     id: NotificationId,
     owner: OwnerId,
-    incident: IncidentId,
+    topic: Topic,
     sink: SinkId,
     kind: NotificationKind,
     planned_at: Timestamp,
@@ -86,6 +109,17 @@ frozen!(StandingV1 {
     is_resolved: bool,
     severity: u8
 });
+// The first version knew no digests.
+frozen!(NotificationV1 {
+    id: u128,
+    owner: u128,
+    incident: u128,
+    sink: u128,
+    kind: u8,
+    planned_at: i64,
+    tries: u32,
+    state: NotificationStateV1,
+});
 frozen!(AnnouncedV1 {
     incident: u128,
     standing: StandingV1,
@@ -97,6 +131,19 @@ mirror!(AnnouncedV2 of Announced {
     episode: u32,
     has_flapped: bool,
 });
+
+fn of_incident(v1: NotificationV1) -> Option<Notification> {
+    Notification::from_wire(NotificationV2 {
+        id: v1.id,
+        owner: v1.owner,
+        topic: TopicV1::Incident { inner: v1.incident },
+        sink: v1.sink,
+        kind: v1.kind,
+        planned_at: v1.planned_at,
+        tries: v1.tries,
+        state: v1.state,
+    })
+}
 
 /// Incidents could not be muted.
 fn unmuted(v1: AnnouncedV1) -> Option<Announced> {
@@ -131,6 +178,20 @@ frozen!(SinkV1 {
     hold_until: Option<i64>,
     created_at: i64,
 });
+// The second had no templates and no digest.
+frozen!(SinkV2 {
+    id: u128,
+    owner: u128,
+    name: String,
+    kind: u8,
+    host: String,
+    target: Vec<u8>,
+    wants: WantsV1,
+    state: SinkStateV1,
+    hold_until: Option<i64>,
+    created_at: i64,
+    address: u32,
+});
 frozen!(ThreadV1 {
     incident: u128,
     sink: u128,
@@ -138,8 +199,8 @@ frozen!(ThreadV1 {
     message: Option<String>,
 });
 
-fn sink_of_first(old: SinkV1) -> Option<Sink> {
-    Sink::from_wire(SinkV2 {
+fn counted(old: SinkV1) -> SinkV2 {
+    SinkV2 {
         id: old.id,
         owner: old.owner,
         name: old.name,
@@ -151,7 +212,39 @@ fn sink_of_first(old: SinkV1) -> Option<Sink> {
         hold_until: old.hold_until,
         created_at: old.created_at,
         address: 0,
+    }
+}
+
+fn sink_of_second(old: SinkV2) -> Option<Sink> {
+    Sink::from_wire(SinkV3 {
+        id: old.id,
+        owner: old.owner,
+        name: old.name,
+        kind: old.kind,
+        host: old.host,
+        target: old.target,
+        wants: old.wants,
+        state: old.state,
+        hold_until: old.hold_until,
+        created_at: old.created_at,
+        address: old.address,
+        templates: Templates::default().to_wire(),
+        digest: None,
     })
+}
+
+impl Record for Sink {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "sink";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let second = match version {
+            1 => counted(plain(bytes)?),
+            2 => plain(bytes)?,
+            _ => return Err(RecordError::Damaged),
+        };
+        sink_of_second(second).ok_or(RecordError::Damaged)
+    }
 }
 
 fn thread_of_first(old: ThreadV1) -> Option<Thread> {
@@ -165,14 +258,9 @@ fn thread_of_first(old: ThreadV1) -> Option<Thread> {
 }
 
 second_versions! {
-    Sink = "sink" from sink_of_first,
     Thread = "message about an incident" from thread_of_first,
     Announced = "announced incident" from unmuted,
-}
-
-impl Record for Notification {
-    const VERSION: u8 = 1;
-    const KIND: &'static str = "notification";
+    Notification = "notification" from of_incident,
 }
 
 #[cfg(test)]
@@ -182,11 +270,7 @@ mod tests {
     use crate::domain::samples;
 
     #[test]
-    fn every_state_comes_back() {
-        round(DropReason::ALL.to_vec());
-        round(NotificationKind::ALL.to_vec());
-        round(Shown::ALL.to_vec());
-        round(SinkKind::ALL.to_vec());
+    fn every_state_of_a_sink_comes_back() {
         let (at, id) = (Timestamp(-7), SinkId::from_u128(3));
         let states = DisableReason::ALL.map(|reason| SinkState::Disabled { at, reason });
         let states = [SinkState::Enabled, SinkState::Paused]
@@ -196,9 +280,33 @@ mod tests {
             state,
             hold_until: Some(at),
             address: 3,
+            templates: Templates {
+                title: Some("{{ title }}".into()),
+                text: None,
+            },
+            digest: Some(Digest {
+                schedule: Schedule {
+                    every: Every::Week,
+                    day: Day::Sunday,
+                    minute: 540,
+                    time_zone: "Europe/Berlin".into(),
+                    sends_empty: true,
+                },
+                covered_until: at,
+                kept: vec![NotificationId::from_u128(9)],
+            }),
             ..samples::sink(id)
         });
         round(sinks.collect());
+    }
+
+    #[test]
+    fn every_state_comes_back() {
+        round(DropReason::ALL.to_vec());
+        round(NotificationKind::ALL.to_vec());
+        round(Shown::ALL.to_vec());
+        round(SinkKind::ALL.to_vec());
+        let (at, id) = (Timestamp(-7), SinkId::from_u128(3));
         let states = [
             NotificationState::Waiting {
                 due_at: at,
@@ -221,6 +329,11 @@ mod tests {
             ..samples::notification(5, IncidentId::from_u128(4), id)
         });
         round(notifications.to_vec());
+        let (since, until) = (at, Timestamp(9));
+        round(vec![Notification {
+            topic: Topic::Time { since, until },
+            ..samples::notification(5, IncidentId::from_u128(4), id)
+        }]);
         let thread = Thread::new(IncidentId::from_u128(4), id);
         let shown = Thread {
             shown: Shown::Open,

@@ -4,6 +4,7 @@ use crate::api::error::{Answer, Problem};
 use crate::api::extract::Json;
 use crate::api::me::Me;
 use crate::api::reply::ok;
+use crate::api::resources::clock::{clock, minutes};
 use crate::api::schema::Passes;
 use crate::domain::id::{ConnectionId, OwnerId, SinkId};
 use crate::domain::incident::Severity;
@@ -185,21 +186,6 @@ struct Then {
     /// Whether quiet hours are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet_hours: Option<bool>,
-}
-
-/// `22:05` in minutes of the day.
-fn minutes(text: &str) -> Option<u16> {
-    let (hours, minutes) = text.split_once(':')?;
-    let two = |text: &str| {
-        let is_plain = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-        is_plain.then(|| text.parse::<u16>().ok()).flatten()
-    };
-    let (hours, minutes) = (two(hours)?, two(minutes)?);
-    (hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
-}
-
-fn clock(minutes: u16) -> String {
-    format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
 /// The value with this name; the problem lists all names.

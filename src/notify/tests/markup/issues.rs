@@ -3,8 +3,8 @@
 use super::{Checked, ensure, plain, title_of, units, value_of};
 use serde_json::{Value, json};
 
-/// A text of ours around one block of code with lines of facts.
-fn text(text: &str) -> Checked {
+/// A text of ours around one block of code with such lines.
+fn text(text: &str, line_of_block: fn(&str) -> Checked) -> Checked {
     ensure(units(text) <= 65_536, "too long")?;
     let mark = "<!-- hookherd inc_00000000000000000000000001 ntf_00000000000000000000000005 -->";
     let rest = text.strip_prefix(mark).ok_or("no mark")?;
@@ -18,7 +18,7 @@ fn text(text: &str) -> Checked {
             Some(open) if line.trim() == open => fence = None,
             Some(open) => {
                 ensure(ticks < open.len(), "a line that ends the block")?;
-                plain(value_of(line, "", ": ")?)?;
+                line_of_block(line)?;
             }
             None if ticks >= 3 => {
                 ensure(&line[ticks..] == "text", "another language")?;
@@ -43,14 +43,24 @@ fn ours(line: &str) -> Checked {
     ensure(is_known, &format!("a line that is not ours: {line}"))
 }
 
+/// With facts.
 pub(super) fn github(body: &Value) -> Checked {
+    checked(body, |line| plain(value_of(line, "", ": ")?))
+}
+
+/// With the lines of a template, or of facts.
+pub(super) fn templated(body: &Value) -> Checked {
+    checked(body, plain)
+}
+
+fn checked(body: &Value, line_of_block: fn(&str) -> Checked) -> Checked {
     if !body["state"].is_null() {
         let is_known = ["open", "closed"]
             .iter()
             .any(|state| body["state"] == *state);
         return ensure(is_known && body.as_object().unwrap().len() == 2, "a state");
     }
-    text(body["body"].as_str().unwrap())?;
+    text(body["body"].as_str().unwrap(), line_of_block)?;
     let Some(title) = body["title"].as_str() else {
         return ensure(body.as_object().unwrap().len() == 1, "other fields");
     };
