@@ -116,7 +116,7 @@ impl Letter {
     }
 }
 
-/// An id of a mail, as [`id`] makes them.
+/// An id of a mail, in angle brackets.
 fn id_of(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('<')?.strip_suffix('>')?;
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"<>\"(),;\\".contains(&byte);
