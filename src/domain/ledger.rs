@@ -102,6 +102,10 @@ impl Ledger {
             // A reconcile that began then saw the attempt that is settled now.
             self.compared_to = self.marks.newest.map(|(_, began)| began);
         }
+        // In a log with times, what is younger than the mark is read each time.
+        if let Some(settled_at) = marks.settled_at {
+            self.compared_to = self.compared_to.map(|at| at.min(settled_at));
+        }
         self.marks = marks;
         self.deferred
             .retain(|it| it.is_pending() || !it.is_settled(marks));
@@ -241,6 +245,17 @@ mod tests {
             ledger.settle(ledger.marks.after(minute(at), newest, None));
             assert_eq!(ledger.compared_to, expected.map(minute), "{at}");
         }
+    }
+
+    /// A quiet log with times: its last ten minutes are read by every reconcile.
+    #[test]
+    fn what_is_younger_than_the_mark_is_read_again_however_long_ago_it_was_sent() {
+        let mut ledger = Ledger::new(ConnectionId::from_u128(1), OwnerId::from_u128(2), minute(0));
+        for at in [0, 360, 720] {
+            let marks = ledger.marks.after(minute(at), Some(9), Some(minute(-1)));
+            ledger.settle(marks);
+        }
+        assert_eq!(ledger.compared_to, Some(minute(-11)));
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Reconcile {
         for _ in 0..=RESTARTS_MAX {
             let ledger = &self.steps.records.ledger;
             let mut walk = Walk {
-                comparison: Comparison::new(ledger.marks, self.began),
+                // One that begins again has seen the newest attempt only now.
+                comparison: Comparison::new(ledger.marks, self.steps.room.ports.now()),
                 progress: Progress::new(ledger.stretches.clone()),
                 cursor: None,
                 unremembered: 0,
