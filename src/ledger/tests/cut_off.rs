@@ -59,6 +59,27 @@ async fn a_walk_that_is_cut_off_is_continued_where_cursors_name_places() {
     assert!(calls < 100, "{calls}");
 }
 
+/// The entry at which a walk was cut off is deleted meanwhile.
+#[tokio::test]
+async fn where_the_place_is_gone_everything_is_read_and_nothing_is_left_out() {
+    let mut world = World::new().await;
+    world.settings.startup_spread = Duration::ZERO;
+    world.log.state.lock().is_numbered = true;
+    let sent = world.log.misses(1_000);
+    world.start().await;
+    world.passes(LIFE).await;
+    world.kill().await;
+    let bottom = world.ledger().stretches[0].bottom;
+    let mut state = world.log.state.lock();
+    state.entries.retain(|(logged, _)| logged.attempt != bottom);
+    drop(state);
+    world.start().await;
+    world.until(|world| world.ledger().read_at.is_some()).await;
+    let stored = world.stored();
+    assert!(sent.iter().all(|guid| stored.contains_key(guid)));
+    assert_eq!((stored.len(), world.ledger().stretches.len()), (1_000, 0));
+}
+
 /// A page of a log with numbered pages.
 pub(super) fn page(state: &State, cursor: Option<&str>) -> LogPage {
     let page: usize = cursor.map_or(1, |cursor| cursor.parse().expect("a number"));
