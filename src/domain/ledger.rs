@@ -43,6 +43,10 @@ pub struct Ledger {
     /// Until when the provider's runs are known from a list of them, or from the log of a former
     /// hook. By the provider's clock.
     pub listed_at: Option<Timestamp>,
+    /// Since when runs are to be listed, because the log does not have what was sent then. It
+    /// outlives a reconcile that is cut off, also when the marks have moved. By the provider's
+    /// clock.
+    pub unlisted_since: Option<Timestamp>,
     /// When the next one is due.
     pub due_at: Timestamp,
     /// Reconciles that failed in a row.
@@ -77,6 +81,7 @@ impl Ledger {
             compared_to: None,
             read_at: None,
             listed_at: None,
+            unlisted_since: None,
             due_at,
             failures: 0,
             last_error: None,

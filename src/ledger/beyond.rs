@@ -31,8 +31,16 @@ const PENDING_LOOKS: u32 = 100;
 const PENDING_PAUSE: Duration = Duration::from_millis(100);
 
 impl Reconcile {
-    /// From when on runs have to be listed, after the log was read (`None`: there is no log).
-    pub(super) fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
+    /// Since when runs have to be listed, after the log was read (`None`: there is no log), or an
+    /// earlier reconcile that was cut off would have listed them. The next step stores it.
+    pub(super) fn note_unlisted(&mut self, log: Option<&Comparison>) -> Option<Timestamp> {
+        let since = self.unlogged_since(log);
+        let noted = &mut self.steps.records.ledger.unlisted_since;
+        *noted = noted.iter().copied().chain(since).min();
+        *noted
+    }
+
+    fn unlogged_since(&self, log: Option<&Comparison>) -> Option<Timestamp> {
         let (connection, ledger) = (&self.steps.connection, &self.steps.records.ledger);
         let logged_from = self.began.minus(window(&connection.instance));
         let is_before_log = ledger.read_at.is_none_or(|read_at| read_at < logged_from);

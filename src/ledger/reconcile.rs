@@ -117,9 +117,10 @@ impl Reconcile {
         let (marks, since) = loop {
             let Some(mut comparison) = self.read_log().await? else {
                 let marks = self.steps.records.ledger.marks;
-                break (marks, self.unlogged_since(None));
+                break (marks, self.note_unlisted(None));
             };
-            let since = self.unlogged_since(Some(&comparison));
+            // What is recovered moves the marks, by which is judged where the log begins.
+            let since = self.note_unlisted(Some(&comparison));
             if !self.recover(&mut comparison).await? {
                 return self.pause().await;
             }
@@ -190,6 +191,7 @@ impl Reconcile {
             let ledger = &mut records.ledger;
             ledger.settle(marks);
             ledger.stretches.clear();
+            ledger.unlisted_since = None;
             ledger.read_at = Some(began);
             ledger.answered = answered;
             ledger.due_at = now.plus(wait);

@@ -270,11 +270,7 @@ impl Reconcile {
         };
         let marks = case.progress.map(|(marks, _)| marks);
         let marks = marks.unwrap_or(self.steps.records.ledger.marks);
-        let given_up = Deferred {
-            missing: case.missing.clone(),
-            gap: None,
-            state: Deferral::GivenUp,
-        };
+        let given_up = Deferred::given_up(&case.missing, reason, (marks, now));
         let is_settled = given_up.is_settled(marks);
         // What this step settles is listed no longer.
         let mut after = self.steps.records.ledger.clone();

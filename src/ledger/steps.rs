@@ -75,9 +75,17 @@ impl Records {
         gap.closed_at.is_some() && !self.gap.iter().chain(&self.earlier).any(had_ended)
     }
 
-    fn totals(&self) -> Totals {
-        let both = self.gap.iter().chain(&self.earlier);
-        both.fold(Totals::default(), |sum, gap| sum.plus(&gap.totals))
+    /// The totals of the gap that is recovered, as far as it counts: one that is not kept does once
+    /// it has ended, so that another process does not count it again.
+    fn open_totals(&self, stored: &[GapId]) -> Totals {
+        let gap = self.gap.as_ref().filter(|gap| Self::is_kept(gap, stored));
+        gap.map(|gap| gap.totals.clone()).unwrap_or_default()
+    }
+
+    /// Those of the gap before that.
+    fn earlier_totals(&self) -> Totals {
+        let earlier = self.earlier.as_ref();
+        earlier.map(|gap| gap.totals.clone()).unwrap_or_default()
     }
 }
 
@@ -86,6 +94,9 @@ pub(super) struct Steps {
     pub(super) room: Arc<Room>,
     pub(super) connection: Connection,
     pub(super) records: Records,
+    /// What the stored ledger's totals contain of the gap that is recovered. What is edited between
+    /// two steps counts with the second.
+    counted: Totals,
     lease: Lease,
     /// When the request was made that this reconcile answers.
     asked_at: Option<Timestamp>,
@@ -110,6 +121,11 @@ impl Steps {
         Ok(Self {
             room: Arc::clone(room),
             connection,
+            counted: gap
+                .iter()
+                .map(|gap| gap.totals.clone())
+                .next()
+                .unwrap_or_default(),
             records: Records {
                 ledger,
                 gap,
@@ -138,13 +154,15 @@ impl Steps {
         edit: impl FnOnce(&mut Records),
     ) -> Result<(), CommitError> {
         let mut next = self.records.clone();
-        let before = next.totals();
+        let before = self.counted.clone().plus(&next.earlier_totals());
         let now = self.room.ports.now();
         edit(&mut next);
         if let Some(earlier) = &mut next.earlier {
             earlier.end(now);
         }
-        let totals = next.totals();
+        let stored: Vec<GapId> = self.records.ledger.gap.into_iter().collect();
+        let counted = next.open_totals(&stored);
+        let totals = counted.clone().plus(&next.earlier_totals());
         next.ledger.totals = next.ledger.totals.minus(&before).plus(&totals);
         // Their bodies must not take the space that keeps the store working.
         let priority = if changes.is_empty() {
@@ -153,7 +171,6 @@ impl Steps {
             Priority::Ingress
         };
         changes.extend(self.incident(&next, now).await?);
-        let stored: Vec<GapId> = self.records.ledger.gap.into_iter().collect();
         let kept = |gap: &&Gap| Records::is_kept(gap, &stored);
         next.ledger.gap = next.gap.as_ref().filter(kept).map(|gap| gap.id);
         let gaps = next.gap.iter().chain(&next.earlier).filter(kept);
@@ -171,6 +188,7 @@ impl Steps {
         batch.guards.push(Guard::Lease(self.lease));
         self.room.ports.store.commit(batch).await?;
         count(&before, &totals);
+        self.counted = counted;
         self.records = next;
         self.records.earlier = None;
         Ok(())

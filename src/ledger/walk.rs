@@ -159,6 +159,8 @@ impl Reconcile {
             at: logged.at,
             status: logged.status,
         };
+        let ledger = &mut self.steps.records.ledger;
+        ledger.saw_attempt(&id, logged.attempt, logged.at);
         // One without an id and a payload cannot be named.
         let is_settled = id.is_empty()
             || comparison.is_settled(logged.attempt, logged.at)

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// are the next that the provider deletes. The rest is found by another comparison.
 pub const MISSING_MAX: usize = 4_096;
 /// Attempts of a delivery that are kept: the payload of one may be gone, and that of another not.
-const ATTEMPTS_MAX: usize = 3;
+pub(super) const ATTEMPTS_MAX: usize = 3;
 
 /// An attempt in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

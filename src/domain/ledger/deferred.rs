@@ -1,6 +1,7 @@
 //! Missing deliveries that could not be read yet, or not at all.
 
-use super::compare::Missing;
+use super::compare::{ATTEMPTS_MAX, Missing};
+use super::gap::Loss;
 use super::marks::Marks;
 use crate::domain::id::GapId;
 use crate::domain::time::Timestamp;
@@ -65,13 +66,48 @@ pub enum Deferral {
     GivenUp,
 }
 
+impl Deferral {
+    const fn is_pending(self) -> bool {
+        match self {
+            Self::SetAside { .. } | Self::Asked { .. } => true,
+            Self::GivenUp => false,
+        }
+    }
+}
+
 impl Deferred {
+    /// One that is given up now. If it may have been sent again in vain, the log has a later attempt
+    /// of it, beyond these marks.
+    pub fn given_up(missing: &Missing, reason: Loss, (marks, now): (Marks, Timestamp)) -> Self {
+        let mut missing = missing.clone();
+        let was_sent_again = reason == Loss::NotRedelivered || missing.attempts.len() > 1;
+        if let Some(at) = missing.at.filter(|_| was_sent_again) {
+            // The provider's clock may be ahead of ours.
+            let beyond = marks.settled_at.map(|at| at.plus(Duration::from_millis(1)));
+            missing.at = Some(at.max(now)).max(beyond);
+        }
+        Self {
+            missing,
+            gap: None,
+            state: Deferral::GivenUp,
+        }
+    }
+
+    /// The log has this attempt of it. If it is pending, its payload may be read there. If it is
+    /// given up, it is listed until the log is settled beyond that attempt, too.
+    pub fn saw(&mut self, attempt: u64, at: Option<Timestamp>) {
+        let missing = &mut self.missing;
+        if !self.state.is_pending() {
+            missing.at = missing.at.max(at);
+        } else if missing.attempts.iter().all(|known| *known < attempt) {
+            missing.attempts.truncate(ATTEMPTS_MAX - 1);
+            missing.attempts.push(attempt);
+        }
+    }
+
     /// Whether it may still be recovered.
     pub const fn is_pending(&self) -> bool {
-        match self.state {
-            Deferral::SetAside { .. } | Deferral::Asked { .. } => true,
-            Deferral::GivenUp => false,
-        }
+        self.state.is_pending()
     }
 
     /// Whether the log is settled beyond it.

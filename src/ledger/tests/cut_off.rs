@@ -70,9 +70,10 @@ async fn where_the_place_is_gone_everything_is_read_and_nothing_is_left_out() {
     world.passes(LIFE).await;
     world.kill().await;
     let bottom = world.ledger().stretches[0].bottom;
-    let mut state = world.log.state.lock();
-    state.entries.retain(|(logged, _)| logged.attempt != bottom);
-    drop(state);
+    {
+        let mut state = world.log.state.lock();
+        state.entries.retain(|(logged, _)| logged.attempt != bottom);
+    }
     world.start().await;
     world.until(|world| world.ledger().read_at.is_some()).await;
     let stored = world.stored();

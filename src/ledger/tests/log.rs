@@ -1,6 +1,6 @@
 //! A provider with the log of one hook, for which each entry can fail.
 
-use super::{TestClock, cut_off};
+use super::{TestClock, cut_off, unreadable};
 use crate::domain::connection::Seen;
 use crate::domain::delivery::Payload;
 use crate::domain::error_code::ErrorCode;
@@ -208,9 +208,10 @@ impl FakeLog {
     /// What the log keeps of a delivery, from now on.
     pub(super) fn keeps(&self, guid: &str, kept: Kept) {
         let mut state = self.state.lock();
-        let mut all = state.entries.iter_mut();
-        let found = all.find(|(logged, _)| logged.delivery_id.as_deref() == Some(guid));
-        found.expect("it was sent").1 = kept;
+        let all = state.entries.iter_mut();
+        let attempts = all.filter(|(logged, _)| logged.delivery_id.as_deref() == Some(guid));
+        let changed = attempts.map(|entry| entry.1 = kept).count();
+        assert!(changed > 0, "it was sent");
     }
 
     /// The provider deletes what is older.
@@ -347,7 +348,11 @@ impl Logs for FakeLog {
             self.call("redeliver").await?;
             let mut state = self.state.lock();
             state.redelivered.push(attempt);
-            state.redelivers.map_err(error)
+            let answer = state.redelivers;
+            if matches!(answer, Ok(Redelivered::Sent)) {
+                unreadable::sent_again(&mut state, attempt, self.time.right());
+            }
+            answer.map_err(error)
         })
     }
 

@@ -142,6 +142,68 @@ async fn after_trouble_of_the_store_what_was_refused_is_fetched() {
     assert!(seconds >= took - 2 && seconds <= took + 2, "{seconds} s");
 }
 
+/// The lengths of outages are in the totals, each once, also of those too short for a record.
+#[tokio::test]
+async fn outages_are_in_the_totals_once() {
+    let mut world = World::at_work().await;
+    let (mut expected, mut recovered) = (0, 0);
+    let outages = [(20, 0), (600, 0), (1_200, 3), (30, 1)];
+    for (number, (seconds, missed)) in (1..).zip(outages) {
+        world.passes(Duration::from_hours(1)).await;
+        world.kill().await;
+        world.log.misses(missed);
+        world.passes(Duration::from_secs(seconds)).await;
+        (expected, recovered) = (expected + seconds, recovered + missed as u64);
+        world.start().await;
+        world.reconcile().await;
+        world.reconcile().await;
+        assert_eq!(world.ledger().totals.recovered, recovered);
+        let of_owner = world.store.gap_totals(ANN).ready().unwrap();
+        assert_eq!(of_owner, world.ledger().totals);
+        let counted = of_owner.gap_ms / 1000;
+        // The last sign of life is up to half a minute before the end.
+        let times = expected..=expected + number * 31;
+        assert!(times.contains(&counted), "{counted} s, expected {times:?}");
+    }
+    assert_eq!(world.gaps().len(), 3, "one is too short for a record");
+}
+
+/// A recovery that is killed at any step still lists the runs of the time before the log.
+#[tokio::test]
+async fn what_lies_before_the_log_is_listed_also_when_the_recovery_is_killed() {
+    let mut step = 0;
+    loop {
+        let mut world = World::at_work().await;
+        let known = world.now();
+        // Nothing can be read for three days, and the log keeps less.
+        world.log.state.lock().down = Some(Failing::ProviderUnreachable);
+        world.log.misses(3);
+        world.passes(Duration::from_hours(60)).await;
+        world.log.forgets_before(world.now());
+        let missed = world.log.misses(4);
+        world.passes(Duration::from_mins(11)).await;
+        world.delivered().await;
+        let is_of_ledger = |change: &Change| matches!(change, Change::PutLedger(_));
+        world.kill().await;
+        world.log.state.lock().down = None;
+        world.store.breaks(step, Fault::StopAfter, is_of_ledger);
+        world.start().await;
+        let is_over = |world: &World| {
+            let ledger = world.ledger();
+            ledger.read_at > Some(known.plus(Duration::from_hours(60))) && ledger.gap.is_none()
+        };
+        world.until_also_killed(is_over).await;
+        assert!(missed.iter().all(|guid| world.is_stored(guid)));
+        let since = world.log.state.lock().listed_since.clone();
+        assert!(since.iter().any(|at| *at <= known), "killed at {step}");
+        if world.store.strikes() == 0 {
+            break;
+        }
+        step += 1;
+    }
+    assert!(step > 5, "{step} steps");
+}
+
 #[tokio::test]
 async fn after_refusals_of_a_connection_what_was_refused_is_fetched() {
     let world = World::at_work().await;

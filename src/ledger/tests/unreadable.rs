@@ -1,9 +1,10 @@
 //! Deliveries that the provider's log lists and does not return.
 
 use super::World;
-use super::log::{Failing, Kept};
+use super::log::{Failing, Kept, State};
 use crate::domain::ledger::{Deferral, GIVEN_UP_MAX, Loss, PENDING_MAX};
-use crate::provider::{Redelivered, Unsent};
+use crate::domain::time::Timestamp;
+use crate::provider::{Logged, Redelivered, Unsent};
 use crate::store::Change;
 use crate::store::faulty::Fault;
 use std::time::Duration;
@@ -108,6 +109,31 @@ async fn one_that_stays_unreadable_is_lost_for_that_reason_and_once() {
         assert_eq!(world.account(), (1, 0, 0, expected));
         assert!(!world.is_stored(&bad) && world.redeliveries() == 1);
         assert_eq!(world.incidents().len(), 1, "once, also after restarts");
+    }
+}
+
+/// A redelivery that does not arrive either is a later entry of the log, with the same id.
+#[tokio::test]
+async fn one_that_was_sent_again_in_vain_counts_once() {
+    let fails = Kept::Fails(Failing::BadAnswer);
+    for (odd, hours_slow) in [(Kept::Nothing, 0), (fails, 0), (Kept::Nothing, 3)] {
+        let mut world = World::at_work().await;
+        world.clock.set_back(Duration::from_hours(hours_slow));
+        world.log.sends_kept(None, odd);
+        world.redelivers(Ok(Redelivered::Sent));
+        world.reconcile().await;
+        world.until(|world| world.ledger().totals.lost() == 1).await;
+        let asked = world.redeliveries();
+        for _ in 0..8 {
+            world.passes(Duration::from_hours(8)).await;
+            world.delivered().await;
+            world.restart().await;
+            world.reconcile().await;
+        }
+        let account = (1, 0, 0, vec![(Loss::NotRedelivered, 1)]);
+        assert_eq!(world.account(), account, "{odd:?}, {hours_slow}");
+        assert_eq!(world.redeliveries(), asked);
+        assert_eq!(world.ledger().deferred, [], "the log is settled beyond it");
     }
 }
 
@@ -271,4 +297,21 @@ async fn the_last_chance_comes_before_the_provider_deletes_it() {
     let states: Vec<_> = ledger.deferred.iter().map(|it| it.state).collect();
     assert_eq!(states, [Deferral::GivenUp]);
     assert_eq!(world.account(), (1, 0, 0, vec![(Loss::Unreadable, 1)]));
+}
+
+/// A delivery was sent again, and not answered: another attempt of it.
+pub(super) fn sent_again(state: &mut State, attempt: u64, now: Timestamp) {
+    let first = state.entries.iter().find(|it| it.0.attempt == attempt);
+    let Some((logged, kept)) = first.cloned() else {
+        return;
+    };
+    state.sent += 1;
+    let again = Logged {
+        attempt: state.sent,
+        at: logged.at.map(|_| now),
+        status: None,
+        is_redelivery: true,
+        ..logged
+    };
+    state.entries.push((again, kept));
 }

@@ -105,6 +105,7 @@ mirror!(LedgerV3 of Ledger {
     compared_to: Option<Timestamp>,
     read_at: Option<Timestamp>,
     listed_at: Option<Timestamp>,
+    unlisted_since: Option<Timestamp>,
     due_at: Timestamp,
     failures: u32,
     last_error: Option<LastError>,
@@ -182,6 +183,7 @@ fn with_one_list(v1: LedgerV1) -> Option<Ledger> {
         compared_to: None,
         read_at: v1.read_at.map(Timestamp),
         listed_at: v1.listed_at.map(Timestamp),
+        unlisted_since: None,
         due_at: Timestamp(v1.due_at),
         failures: v1.failures,
         last_error: Wire::from_wire(v1.last_error)?,
@@ -205,6 +207,7 @@ fn without_stretches(v2: LedgerV2) -> Option<Ledger> {
         compared_to: None,
         read_at: Wire::from_wire(v2.read_at)?,
         listed_at: Wire::from_wire(v2.listed_at)?,
+        unlisted_since: None,
         due_at: Wire::from_wire(v2.due_at)?,
         failures: v2.failures,
         last_error: Wire::from_wire(v2.last_error)?,
@@ -263,6 +266,7 @@ mod tests {
         round(vec![
             Ledger {
                 stretches: vec![samples::stretch(900, 200)],
+                unlisted_since: Some(Timestamp(8)),
                 totals: gap.totals,
                 gap: Some(gap.id),
                 deferred: [
