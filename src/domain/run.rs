@@ -9,9 +9,11 @@ use super::time::Timestamp;
 use std::collections::BTreeMap;
 
 mod attempt;
+mod branch;
 mod facts;
 
 pub use attempt::{Conclusion, FailedJob, Family, Position, RunStatus};
+pub use branch::{BranchKind, Branches};
 pub use facts::RunFacts;
 
 /// Most failed jobs of a run that are stored; the newest stay.

@@ -8,7 +8,7 @@ use crate::domain::incident::{
     CiFailure, Incident, IncidentSource, IncidentStatus, Severity, Subject,
 };
 use crate::domain::lane::{Code, Lane};
-use crate::domain::run::{FailedJob, Family, RunFacts};
+use crate::domain::run::{BranchKind, FailedJob, Family, RunFacts};
 use crate::domain::wording;
 
 /// An incident as there are many.
@@ -56,6 +56,7 @@ pub(super) fn failing(incident: &Incident) -> Incident {
         author: Some("ann".to_owned()),
         trigger,
         url: None,
+        branch_kind: BranchKind::Default,
     };
     let job = FailedJob {
         id: 1,

@@ -243,6 +243,9 @@ impl<'a> Fold<'a> {
         incident.follow(&group, now);
         self.judge_pass(&mut incident, group.last_run).await?;
         if let Some(run) = self.records.run(group.last_run).await? {
+            if known.is_none() {
+                incident.severity = run.facts.severity();
+            }
             incident.show(key, &group, run);
         }
         if known.as_ref() == Some(&incident) {

@@ -6,6 +6,7 @@ mod ends;
 mod github;
 mod gitlab;
 mod names;
+mod severity;
 mod sources;
 mod texts;
 

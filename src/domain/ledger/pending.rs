@@ -43,8 +43,8 @@ impl Ledger {
             }
     }
 
-    /// The log has this attempt. If its delivery is listed, it may have been sent again in vain: see
-    /// [`Deferred::saw`].
+    /// The log has this attempt. If its delivery is listed, it may have been sent again without
+    /// success: see [`Deferred::saw`].
     pub fn saw_attempt(&mut self, delivery_id: &str, attempt: u64, at: Option<Timestamp>) {
         let mut all = self.deferred.iter_mut();
         if let Some(listed) = all.find(|it| it.missing.delivery_id == delivery_id) {

@@ -1,5 +1,6 @@
 //! What is the same for all attempts of a run.
 
+use super::branch::BranchKind;
 use crate::domain::lane::{Code, Lane};
 
 /// The facts that are the same for all attempts of a run, as last reported.
@@ -28,6 +29,8 @@ pub struct RunFacts {
     pub trigger: String,
     /// Page of the run for people. Shown, never fetched.
     pub url: Option<String>,
+    /// What its branch is to the repository.
+    pub branch_kind: BranchKind,
 }
 
 impl RunFacts {

@@ -26,7 +26,7 @@ use crate::domain::rulebook::opening::Opening;
 use crate::domain::rulebook::quiet::{Day, QuietHours, Span};
 use crate::domain::rulebook::{About, Remind, Rule, Rulebook, Then, When};
 use crate::domain::run::{
-    Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
+    BranchKind, Conclusion, FailedJob, Family, Position, Run, RunEvent, RunFacts, RunStatus, Twin,
 };
 use crate::domain::secret::{HookSecret, Sealed};
 use crate::domain::sink::template::Templates;
@@ -203,6 +203,7 @@ pub(crate) fn facts() -> RunFacts {
         author: None,
         trigger: "push".into(),
         url: None,
+        branch_kind: BranchKind::Default,
     }
 }
 

@@ -252,6 +252,8 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
     let title = || clean_of(&run.display_title, TITLE_BYTES_MAX);
     let workflow_key = workflow_key(run, workflow)?;
     let code = lanes::whose(run, body);
+    let lane = lanes::of_run(run, &code, body);
+    let branch = name_of(&run.head_branch, BRANCH_BYTES_MAX);
     let name = clean_of(&run.name, TITLE_BYTES_MAX)
         .or_else(|| clean_of(&workflow?.name, TITLE_BYTES_MAX))
         .unwrap_or_else(|| workflow_key.clone());
@@ -278,10 +280,11 @@ fn run_event(body: &Body<'_>) -> Option<RunEvent> {
         facts: RunFacts {
             workflow_key,
             workflow_name: name,
-            lane: lanes::of_run(run, &code, body),
+            branch_kind: lanes::branch_kind((&lane, &code), branch.as_deref(), body),
+            lane,
             head: lanes::head_name(run, &code),
             code,
-            branch: name_of(&run.head_branch, BRANCH_BYTES_MAX),
+            branch,
             commit_sha: clean_of(&run.head_sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: subject(&run.head_commit).or_else(title),
             author: login(&run.triggering_actor)

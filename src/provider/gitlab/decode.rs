@@ -303,6 +303,10 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
         first_line(&commit.message).or_else(title)
     });
     let failed = status == RunStatus::Completed(Conclusion::Failure);
+    let (lane, branch) = (
+        lanes::of_pipeline(pipeline, &code, body),
+        lanes::branch(pipeline, body),
+    );
     Some(RunEvent {
         provider_run_id: id,
         position: Position {
@@ -326,10 +330,11 @@ fn run_event(pipeline: &AttributesPart<'_>, body: &Body<'_>) -> Option<RunEvent>
         facts: RunFacts {
             workflow_name: name.unwrap_or_else(|| lanes::name(pipeline, body).to_owned()),
             workflow_key: lanes::workflow_key(pipeline, body),
-            lane: lanes::of_pipeline(pipeline, &code, body),
+            branch_kind: lanes::branch_kind((&lane, &code), branch.as_deref(), (pipeline, body)),
+            lane,
             code,
             head: None,
-            branch: lanes::branch(pipeline, body),
+            branch,
             commit_sha: clean_of(&pipeline.sha, COMMIT_BYTES_MAX).unwrap_or_default(),
             commit_message: message,
             author: author(body),

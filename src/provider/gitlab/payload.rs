@@ -14,7 +14,8 @@ wire! {
     /// `object_attributes` of a pipeline or a merge request.
     AttributesPart {
         id, name, git_ref = "ref", tag, sha, source, status, action, created_at, started_at,
-        finished_at, url, iid, source_branch, source_project_id, updated_at;
+        finished_at, url, iid, source_branch, source_project_id, updated_at,
+        protected_ref;
         last_commit: LastCommitPart; [variables: VariablePart]
     }
     /// One of `variables` of a pipeline.

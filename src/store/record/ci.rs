@@ -17,7 +17,7 @@ use crate::domain::lane::{Code, Lane, Place};
 use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::rule::Reopening;
 use crate::domain::run::{
-    Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus, Suite,
+    BranchKind, Conclusion, FailedJob, Family, Position, Run, RunFacts, RunStatus, Suite,
 };
 use crate::domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +150,8 @@ impl Wire for Lane {
     }
 }
 
-mirror!(RunFactsV2 of RunFacts {
+codes!(BranchKind { 0 = Unknown, 1 = Other, 2 = Protected, 3 = Default });
+mirror!(RunFactsV3 of RunFacts {
     workflow_key: String,
     workflow_name: String,
     lane: Lane,
@@ -162,9 +163,10 @@ mirror!(RunFactsV2 of RunFacts {
     author: Option<String>,
     trigger: String,
     url: Option<String>,
+    branch_kind: BranchKind,
 });
 mirror!(SuiteV2 of Suite { id: u64, track: Option<Box<TrackKey>> });
-mirror!(RunV2 of Run {
+mirror!(RunV3 of Run {
     id: RunId,
     connection: ConnectionId,
     owner: UserId,

@@ -5,6 +5,7 @@
 
 use super::super::payload::{AppPart, Body, SuitePart};
 use super::ended::are_of_forks;
+use super::lanes;
 use super::parts::{author, is_failed, login, of_run, status, subject};
 use crate::domain::event::Event;
 use crate::domain::lane::{Code, Lane};
@@ -90,6 +91,7 @@ fn event(
     let created_at = moment(&suite.created_at).unwrap_or(updated_at);
     let commit_sha = clean_of(&suite.head_sha, COMMIT_BYTES_MAX).unwrap_or_default();
     let (code, lane) = lane(suite, body, &commit_sha);
+    let branch = name_of(&suite.head_branch, BRANCH_BYTES_MAX);
     Some(RunEvent {
         provider_run_id: id,
         position: Position::by_time(id, created_at, updated_at),
@@ -104,10 +106,11 @@ fn event(
         facts: RunFacts {
             workflow_name: name.unwrap_or(app_key),
             workflow_key,
+            branch_kind: lanes::branch_kind((&lane, &code), branch.as_deref(), body),
             lane,
             code,
             head: None,
-            branch: name_of(&suite.head_branch, BRANCH_BYTES_MAX),
+            branch,
             commit_message: subject(&suite.head_commit),
             author: author(&suite.head_commit).or_else(|| login(&body.sender)),
             trigger: "check_suite".to_owned(),

@@ -3,7 +3,9 @@
 use super::super::payload::Body;
 use super::parts::{attempt, is_failed, login};
 use crate::domain::lane::{Code, Lane};
-use crate::domain::run::{FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin};
+use crate::domain::run::{
+    BranchKind, FailedJob, Family, Position, RunEvent, RunFacts, RunStatus, Twin,
+};
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, moment, name_of,
 };
@@ -52,6 +54,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
             author: login(&body.sender),
             trigger: String::new(),
             url: None,
+            branch_kind: BranchKind::Unknown,
         },
     })
 }

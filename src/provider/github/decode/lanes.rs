@@ -3,6 +3,7 @@
 use super::super::payload::{Body, RepositoryPart, RunPart};
 use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::{FullName, RepositoryId};
+use crate::domain::run::{BranchKind, Branches};
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, Object, TITLE_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
 };
@@ -64,6 +65,20 @@ pub(super) fn head_name(run: &RunPart<'_>, code: &Code) -> Option<String> {
     let head = run.head_repository.0.as_ref()?;
     let name = clean_of(&head.full_name, TITLE_BYTES_MAX)?;
     (*code != Code::Own).then_some(name)
+}
+
+/// What a branch is to the repository, as far as the delivery says.
+pub(super) fn branch_kind(
+    (lane, code): (&Lane, &Code),
+    branch: Option<&str>,
+    body: &Body<'_>,
+) -> BranchKind {
+    let repository = body.repository.0.as_ref();
+    let branches = Branches {
+        default: repository.and_then(|it| it.default_branch.text()),
+        is_protected: false,
+    };
+    BranchKind::of(lane, code, branch, branches)
 }
 
 pub(super) fn of_run(run: &RunPart<'_>, code: &Code, body: &Body<'_>) -> Lane {

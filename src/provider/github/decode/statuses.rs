@@ -6,6 +6,7 @@
 //! by their own time.
 
 use super::super::payload::{Body, BranchPart, GitCommitPart};
+use super::lanes;
 use super::parts::{login, person};
 use crate::domain::lane::second::{Commit, RANK_BITS, own_rank};
 use crate::domain::lane::{Code, Lane};
@@ -66,6 +67,7 @@ pub(super) fn event(body: &Body<'_>) -> Option<RunEvent> {
         facts: RunFacts {
             workflow_key: context.clone(),
             workflow_name: context,
+            branch_kind: lanes::branch_kind((&lane, &code), branch.as_deref(), body),
             lane,
             code,
             head: None,

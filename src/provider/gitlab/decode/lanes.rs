@@ -4,7 +4,7 @@ use super::super::payload::{AttributesPart, Body};
 use crate::domain::lane::children::Likeness;
 use crate::domain::lane::{Code, Lane};
 use crate::domain::repo::RepositoryId;
-use crate::domain::run::Parent;
+use crate::domain::run::{BranchKind, Branches, Parent};
 use crate::provider::payload::{
     BRANCH_BYTES_MAX, COMMIT_BYTES_MAX, WORD_BYTES_MAX, clean_of, name_of,
 };
@@ -78,6 +78,24 @@ pub(super) fn of_pipeline(pipeline: &AttributesPart<'_>, code: &Code, body: &Bod
             branch,
         },
     }
+}
+
+/// What a branch is to the project. GitLab says in `protected_ref` that it is protected.
+pub(super) fn branch_kind(
+    (lane, code): (&Lane, &Code),
+    branch: Option<&str>,
+    (pipeline, body): (&AttributesPart<'_>, &Body<'_>),
+) -> BranchKind {
+    let project = body.project.0.as_ref();
+    let branches = Branches {
+        default: project.and_then(|it| it.default_branch.text()),
+        is_protected: pipeline.protected_ref.is_true(),
+    };
+    // A tag may be called as a branch is.
+    if pipeline.tag.is_true() {
+        return BranchKind::Unknown;
+    }
+    BranchKind::of(lane, code, branch, branches)
 }
 
 fn of_merge_request(

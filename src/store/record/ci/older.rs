@@ -8,14 +8,16 @@ mod track;
 use super::super::codec::{Record, RecordError, plain, second_versions};
 use super::super::kinds::{FailedJobV1, PositionV1, RunStatusV1, SubjectV2};
 use super::super::wire::{Wire, frozen};
-use super::{AffectedV1, CiFailureV2, CodeV2, EndedAtV2, ResolutionV2, TrackKeyV2};
+use super::{
+    AffectedV1, CiFailureV2, CodeV2, EndedAtV2, LaneV2, ResolutionV2, SuiteV2, TrackKeyV2,
+};
 use crate::domain::id::{ConnectionId, CredentialId};
 use crate::domain::incident::care::Care;
 use crate::domain::incident::track::TrackKey;
 use crate::domain::incident::{CiFailure, Incident, Resolution, Subject};
 use crate::domain::lane::place::{Note, NoteKey};
 use crate::domain::lane::{Code, Lane, Place};
-use crate::domain::run::{Family, Run, RunFacts};
+use crate::domain::run::{BranchKind, Family, Run, RunFacts};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,33 @@ frozen!(RunV1 {
     updated_at: i64,
     failed_jobs: Vec<((u32, u64), FailedJobV1)>,
     facts: RunFactsV1,
+    first_seen_at: i64,
+});
+frozen!(RunFactsV2 {
+    workflow_key: String,
+    workflow_name: String,
+    lane: LaneV2,
+    code: CodeV2,
+    head: Option<String>,
+    branch: Option<String>,
+    commit_sha: String,
+    commit_message: Option<String>,
+    author: Option<String>,
+    trigger: String,
+    url: Option<String>,
+});
+frozen!(RunV2 {
+    id: u128,
+    connection: u128,
+    owner: u128,
+    family: u8,
+    provider_run_id: u64,
+    position: PositionV1,
+    status: RunStatusV1,
+    updated_at: i64,
+    suite: Option<SuiteV2>,
+    failed_jobs: Vec<((u32, u64), FailedJobV1)>,
+    facts: RunFactsV2,
     first_seen_at: i64,
 });
 frozen!(TrackKeyV1 {
@@ -154,6 +183,7 @@ fn facts(v1: RunFactsV1, family: Family) -> RunFacts {
         author: v1.author,
         trigger: v1.trigger,
         url: v1.url,
+        branch_kind: BranchKind::Unknown,
     }
 }
 
@@ -310,10 +340,54 @@ fn note(v1: NoteV1) -> Option<Note> {
 }
 
 second_versions! {
-    Run = "run" from run,
     TrackKey = "track key" from track_key,
     Note = "note" from note,
     NoteKey = "note key" from note_key,
+}
+
+/// A run as version 2 wrote it: what its branch is to the repository was not known.
+fn run_v2(v2: RunV2) -> Option<Run> {
+    Some(Run {
+        id: Wire::from_wire(v2.id)?,
+        connection: Wire::from_wire(v2.connection)?,
+        owner: Wire::from_wire(v2.owner)?,
+        family: Wire::from_wire(v2.family)?,
+        provider_run_id: v2.provider_run_id,
+        position: Wire::from_wire(v2.position)?,
+        status: Wire::from_wire(v2.status)?,
+        updated_at: Timestamp(v2.updated_at),
+        suite: Wire::from_wire(v2.suite)?,
+        failed_jobs: Wire::from_wire(v2.failed_jobs)?,
+        facts: RunFacts {
+            workflow_key: v2.facts.workflow_key,
+            workflow_name: v2.facts.workflow_name,
+            lane: Wire::from_wire(v2.facts.lane)?,
+            code: Wire::from_wire(v2.facts.code)?,
+            head: v2.facts.head,
+            branch: v2.facts.branch,
+            commit_sha: v2.facts.commit_sha,
+            commit_message: v2.facts.commit_message,
+            author: v2.facts.author,
+            trigger: v2.facts.trigger,
+            url: v2.facts.url,
+            branch_kind: BranchKind::Unknown,
+        },
+        first_seen_at: Timestamp(v2.first_seen_at),
+    })
+}
+
+impl Record for Run {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "run";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let run = match version {
+            1 => run(plain(bytes)?),
+            2 => run_v2(plain(bytes)?),
+            _ => None,
+        };
+        run.ok_or(RecordError::Damaged)
+    }
 }
 
 /// An incident as version 2 wrote it: before there were outages of providers.

@@ -1,0 +1,200 @@
+//! What the branch of a run is to its repository.
+
+use super::RunFacts;
+use crate::domain::incident::Severity;
+use crate::domain::lane::{Code, Lane};
+
+named! {
+    /// What the branch of a run is to its repository.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum BranchKind {
+        /// Not known; also a tag, and a branch whose name looks like a version.
+        Unknown = "unknown",
+        /// Another branch, or code that is not merged yet.
+        Other = "other",
+        /// A protected branch.
+        Protected = "protected",
+        /// The default branch.
+        Default = "default",
+    }
+}
+
+/// What the provider reports of the branches of a repository.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Branches<'a> {
+    /// The name of the default branch.
+    pub default: Option<&'a str>,
+    /// The branch of the run is protected. GitHub does not report it; GitLab does with
+    /// `protected_ref`, which older versions lack.
+    pub is_protected: bool,
+}
+
+impl BranchKind {
+    /// The kind of the branch of a run in this lane.
+    pub fn of(lane: &Lane, code: &Code, branch: Option<&str>, branches: Branches<'_>) -> Self {
+        match lane {
+            Lane::PullRequest { .. } | Lane::PullRequestFrom { .. } | Lane::Queue { .. } => {
+                return Self::Other;
+            }
+            Lane::Tag { .. } => return Self::Unknown,
+            Lane::Child { parent, .. } => return Self::of(parent, code, branch, branches),
+            Lane::Push { .. }
+            | Lane::Schedule { .. }
+            | Lane::Dispatch { .. }
+            | Lane::Other { .. }
+            | Lane::Commit { .. } => {}
+        }
+        match code {
+            Code::Own => {}
+            Code::Fork(_) | Code::ForkNamed(_) => return Self::Other,
+            Code::Unreported => return Self::Unknown,
+        }
+        let (Some(branch), Some(default)) = (branch, branches.default) else {
+            return Self::Unknown;
+        };
+        if branch == default {
+            Self::Default
+        } else if branches.is_protected {
+            Self::Protected
+        } else if is_version(branch) {
+            Self::Unknown
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether a name looks like a version: `v1.2.3`, `release-2.0`, `support/1.x`. GitHub does not say
+/// of most runs whether a branch or a tag was pushed.
+fn is_version(name: &str) -> bool {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    let last = last.strip_prefix("release").unwrap_or(last);
+    let last = last.trim_start_matches(['-', '_', 'v', 'V']);
+    let digits = last.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = digits.strip_prefix(['-', '_']);
+    let is_end = digits.is_empty()
+        || digits.starts_with('.')
+        || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    digits.len() < last.len() && is_end
+}
+
+impl RunFacts {
+    /// How severe a failure is, unless a rule says otherwise: one of a branch beside the default
+    /// and the protected ones concerns the person who works there.
+    pub const fn severity(&self) -> Severity {
+        match self.branch_kind {
+            BranchKind::Unknown | BranchKind::Default | BranchKind::Protected => Severity::Error,
+            BranchKind::Other => Severity::Warning,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::repo::RepositoryId;
+
+    #[test]
+    fn names_that_look_like_versions_do_and_others_do_not() {
+        let versions = "v1.2.3 1.2 release-2.0 release/1.x release_3 support/1.x V2 v1 2024-06 \
+                        releases/v4 release/2024.1";
+        for name in versions.split_whitespace() {
+            assert!(is_version(name), "{name}");
+        }
+        let others = "main fix-1.2 dependabot/npm_and_yarn/lodash-4.17.21 renovate/node-22.x \
+                      release 123-fix-login 2nd-try v vault 123abc feature/v-next ";
+        for name in others.split_whitespace() {
+            assert!(!is_version(name), "{name}");
+        }
+        assert!(!is_version("") && !is_version("x/"));
+    }
+
+    #[test]
+    fn the_default_branch_of_the_repository_itself_is_default() {
+        let push = |code: Code, branch: &str| Lane::Push {
+            code,
+            branch: branch.into(),
+        };
+        let pull = Lane::PullRequest {
+            trigger: "pull_request".into(),
+            number: 7,
+        };
+        let tag = Lane::Tag {
+            name: "main".into(),
+        };
+        let known = Branches {
+            default: Some("main"),
+            is_protected: false,
+        };
+        let protected = Branches {
+            is_protected: true,
+            ..known
+        };
+        let fork = || Code::Fork(RepositoryId(9));
+        let own = || Code::Own;
+        for (lane, code, branch, branches, expected) in [
+            (
+                push(own(), "main"),
+                own(),
+                Some("main"),
+                known,
+                BranchKind::Default,
+            ),
+            (
+                push(own(), "main"),
+                own(),
+                Some("main"),
+                protected,
+                BranchKind::Default,
+            ),
+            (
+                push(own(), "fix"),
+                own(),
+                Some("fix"),
+                known,
+                BranchKind::Other,
+            ),
+            (
+                push(own(), "fix"),
+                own(),
+                Some("fix"),
+                protected,
+                BranchKind::Protected,
+            ),
+            (
+                push(own(), "v1.2"),
+                own(),
+                Some("v1.2"),
+                known,
+                BranchKind::Unknown,
+            ),
+            (
+                push(own(), "fix"),
+                own(),
+                Some("fix"),
+                Branches::default(),
+                BranchKind::Unknown,
+            ),
+            (push(own(), "x"), own(), None, known, BranchKind::Unknown),
+            (
+                push(fork(), "main"),
+                fork(),
+                Some("main"),
+                known,
+                BranchKind::Other,
+            ),
+            (
+                pull.clone(),
+                own(),
+                Some("main"),
+                protected,
+                BranchKind::Other,
+            ),
+            (pull, fork(), Some("main"), known, BranchKind::Other),
+            (tag, own(), Some("main"), known, BranchKind::Unknown),
+        ] {
+            let found = BranchKind::of(&lane, &code, branch, branches);
+            assert_eq!(found, expected, "{lane:?}, {branch:?}, {branches:?}");
+        }
+    }
+}
