@@ -49,7 +49,7 @@ pub(super) struct Card {
     pub severity: Severity,
     /// The title of the incident, possibly of a stranger.
     pub title: String,
-    /// What is known of it, at most ten lines.
+    /// What is known of it, at most eleven lines.
     pub facts: Vec<Fact>,
     /// The lines in place of the facts, for people, when a template made them: none is empty at
     /// its ends.

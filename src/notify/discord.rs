@@ -17,9 +17,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Longest title, in bytes: that of an embed has at most 256 characters, and two may become four.
+/// Longest title, in bytes: that of an embed has at most 256 characters, and two may become five.
 /// <https://docs.discord.com/developers/resources/message#embed-object-embed-limits>
-const TITLE_BYTES_MAX: usize = 115;
+const TITLE_BYTES_MAX: usize = 96;
 /// What acts in Discord's mark-up. Mentions and addresses are broken before.
 const SPECIAL: &str = "\\*_~`|>[]()#<";
 /// Longest id of a message, in digits: they are 64-bit numbers.

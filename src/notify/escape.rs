@@ -3,8 +3,12 @@
 /// An invisible character of no width that ends a word.
 pub(super) const BREAK: char = '\u{200b}';
 
+/// What begins an address, a mention, a tag or the name of an emoji, before a word.
+const BEGINS: &str = "@:#<";
+
 /// A text in which no client finds an address, a host name, a mention or the name of an emoji: a
-/// [`BREAK`] follows what begins one. Two characters become three at most, and two bytes five.
+/// [`BREAK`] follows what begins one. Two characters become three at most, and two bytes five: of
+/// several that begin something, only the last stands before a word.
 pub(super) fn unlinked(text: &str) -> String {
     broken(text, true)
 }
@@ -23,9 +27,8 @@ fn broken(text: &str, at_dots: bool) -> String {
         out.push(c);
         let next = characters.peek().copied().unwrap_or(' ');
         let acts = match c {
-            '@' | ':' | '#' | '<' => !next.is_whitespace() && next != c,
             '.' => at_dots && before.is_alphanumeric() && next.is_alphanumeric(),
-            _ => false,
+            _ => BEGINS.contains(c) && !next.is_whitespace() && !BEGINS.contains(next),
         };
         if acts {
             out.push(BREAK);
@@ -73,8 +76,29 @@ mod tests {
             ("v1.2, done.", "v1.|2, done."),
             ("<at> << <<b>", "<|at> << <<|b>"),
             ("#12 c#", "#|12 c#"),
+            ("<@U1> <#C1> <:x:1> <@&1>", "<@|U1> <#|C1> <:|x:|1> <@|&1>"),
+            ("@:#<@:#<x", "@:#<@:#<|x"),
         ] {
             assert_eq!(unlinked(text), expected.replace('|', "\u{200b}"), "{text}");
+        }
+    }
+
+    /// The limits of titles and texts count on it.
+    #[test]
+    fn two_characters_become_three_at_most_and_two_bytes_five() {
+        let all = [
+            '@', ':', '#', '<', '.', 'a', '1', '/', '!', '&', ' ', '\u{e9}',
+        ];
+        for first in all {
+            for second in all {
+                for third in all {
+                    let text = [first, second, third].iter().collect::<String>().repeat(20);
+                    let broken = unlinked(&text);
+                    let (was, is) = (text.chars().count(), broken.chars().count());
+                    assert!(is * 2 <= was * 3, "{text}: {is}");
+                    assert!(broken.len() * 2 <= text.len() * 5, "{text}");
+                }
+            }
         }
     }
 

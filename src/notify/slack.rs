@@ -16,6 +16,11 @@ use serde_json::{Value, json};
 /// Longest title: a header block has at most 150 characters, and two may become three.
 /// <https://docs.slack.dev/reference/block-kit/blocks/header-block>
 const TITLE_BYTES_MAX: usize = 85;
+/// Most fields of a section: <https://docs.slack.dev/reference/block-kit/blocks/section-block>
+const FIELDS_MAX: usize = 10;
+/// Longest text of an element; the link has nothing but ASCII.
+/// <https://docs.slack.dev/reference/block-kit/composition-objects/text-object>
+const TEXT_BYTES_MAX: usize = 3_000;
 
 /// Only these three characters are escaped in `text`.
 fn escaped(text: &str) -> String {
@@ -48,24 +53,26 @@ fn body(card: &Card, blocks: &[Value]) -> Value {
     })
 }
 
-fn section(card: &Card) -> Value {
+fn sections(card: &Card) -> Vec<Value> {
     if let Some(lines) = &card.text {
-        json!({ "type": "section", "text": plain(&lines.join("\n")) })
-    } else {
-        let fields: Vec<Value> = card.facts.iter().map(field).collect();
-        json!({ "type": "section", "fields": fields })
+        let text = plain(&lines.join("\n"));
+        return vec![json!({ "type": "section", "text": text })];
     }
+    let parts = card.facts.chunks(FIELDS_MAX).map(|facts| {
+        let fields: Vec<Value> = facts.iter().map(field).collect();
+        json!({ "type": "section", "fields": fields })
+    });
+    parts.collect()
 }
 
 /// The body of a message that says all.
 pub(super) fn whole(card: &Card) -> Value {
     let title = headline(card, &card.title_within(TITLE_BYTES_MAX));
-    let mut blocks = vec![
-        json!({ "type": "header", "text": plain(&title) }),
-        section(card),
-    ];
-    if let Some(link) = &card.link {
-        let link = format!("<{}|Open the run>", escaped(link));
+    let mut blocks = vec![json!({ "type": "header", "text": plain(&title) })];
+    blocks.extend(sections(card));
+    let link = card.link.as_ref().map(|link| escaped(link));
+    let link = link.map(|link| format!("<{link}|Open the run>"));
+    if let Some(link) = link.filter(|link| link.len() <= TEXT_BYTES_MAX) {
         let text = json!({ "type": "mrkdwn", "text": link });
         blocks.push(json!({ "type": "context", "elements": [text] }));
     }

@@ -23,7 +23,7 @@ pub(super) enum Call<'a> {
 }
 
 /// Calls a sink, as soon as its owner may have another call made.
-pub(super) async fn call(room: &Room, sink: &Sink, what: Call<'_>) -> Receipt {
+pub(super) async fn call(room: &Room, sink: &Sink, health: &Health, what: Call<'_>) -> Receipt {
     let target = match room.tools.target(sink) {
         Ok(target) => target,
         Err(error) => {
@@ -33,7 +33,7 @@ pub(super) async fn call(room: &Room, sink: &Sink, what: Call<'_>) -> Receipt {
             };
         }
     };
-    let calls = room.calls_of(sink.owner);
+    let calls = room.calls_of(sink.owner, health.line());
     let _permit = calls.acquire().await;
     room.paces.take(sink);
     let deliver = &room.tools.deliver;

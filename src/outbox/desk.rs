@@ -1,7 +1,7 @@
 //! What users do with sinks and notifications.
 
 use super::outcome::shown_by;
-use super::room::Room;
+use super::room::{Line, Room};
 use super::sample;
 use super::worded::worded;
 use crate::domain::id::{NotificationId, OwnerId, SinkId};
@@ -338,7 +338,7 @@ pub(super) async fn test(room: &Room, id: SinkId) -> Result<Tested, DeskError> {
         ..About::from(&message)
     };
     (message.words, template_error) = worded(&sink, &about);
-    let calls = room.calls_of(sink.owner);
+    let calls = room.calls_of(sink.owner, Line::Works);
     let _permit = calls.acquire().await;
     // A user does not wait for the pace, but what waits for the sink does.
     room.paces.take(&sink);

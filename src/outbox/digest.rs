@@ -134,7 +134,7 @@ pub(super) async fn consider(
         is_partial,
         time_zone: digest.schedule.time_zone.clone(),
     };
-    let receipt = call(room, sink, Call::Digest(&message)).await;
+    let receipt = call(room, sink, health, Call::Digest(&message)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let outcome = judge(room, &begun, it.is_unsure(), &receipt);
     count(sink, &begun, &receipt, &outcome);

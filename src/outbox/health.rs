@@ -1,5 +1,6 @@
 //! How a sink does, as far as this process has seen: when it is called again.
 
+use super::room::Line;
 use crate::domain::time::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,6 +38,14 @@ impl Health {
         at.map_or(Duration::ZERO, |at| {
             at.saturating_duration_since(Instant::now())
         })
+    }
+
+    /// Where its calls wait for their turn.
+    pub(super) const fn line(&self) -> Line {
+        match self.failures {
+            0 => Line::Works,
+            _ => Line::Fails,
+        }
     }
 
     /// It has accepted or refused a message.

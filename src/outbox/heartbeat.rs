@@ -213,7 +213,7 @@ async fn send(
     health: &mut Health,
 ) -> Result<bool, Trouble> {
     let expires_at = room.expiry(room.tools.now());
-    let receipt = call(room, sink, Call::Again(all, expires_at)).await;
+    let receipt = call(room, sink, health, Call::Again(all, expires_at)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let is_done = match &receipt {
         Receipt::Accepted { .. } => true,

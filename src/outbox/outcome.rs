@@ -107,7 +107,7 @@ pub(super) async fn send(
         words: Words::default(),
     };
     (message.words, _) = worded(this.sink, &About::from(&message));
-    let receipt = call(room, this.sink, Call::Message(&message)).await;
+    let receipt = call(room, this.sink, health, Call::Message(&message)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let outcome = judge(room, &begun, was_unsure, &receipt);
     count(this.sink, &begun, &receipt, &outcome);

@@ -15,11 +15,21 @@ use tokio::sync::{Notify, Semaphore};
 /// Owners whose rules are kept ready.
 const RULES_KEPT_MAX: usize = 200;
 
-/// Calls for one owner at the same time.
+/// Calls for one owner at the same time of sinks that work, and as many of those that do not.
 const OF_ONE_MAX: usize = 8;
 
 /// Heartbeats that may be missed before a sink that forgets by itself forgets an incident.
 const EXPIRY_BEATS: u32 = 4;
+
+/// Where the calls of a sink wait for their turn: a call that is not answered takes its turn until
+/// its time is over, so sinks that work do not wait behind such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Line {
+    /// The last call went well, or there was none.
+    Works,
+    /// It has failed.
+    Fails,
+}
 
 /// What the planner and all senders share.
 pub(super) struct Room {
@@ -31,7 +41,7 @@ pub(super) struct Room {
     pub(super) news: Notify,
     /// How fast each sink is called.
     pub(super) paces: Paces,
-    calls: Mutex<HashMap<OwnerId, Weak<Semaphore>>>,
+    calls: Mutex<HashMap<(OwnerId, Line), Weak<Semaphore>>>,
     /// The rules of owners, with their versions, ready to be applied.
     rules: Mutex<HashMap<OwnerId, (u64, Arc<Rules>)>>,
 }
@@ -79,15 +89,15 @@ impl Room {
         now.plus(self.settings.heartbeat * EXPIRY_BEATS)
     }
 
-    /// The calls that an owner may have made at the same time.
-    pub(super) fn calls_of(&self, owner: OwnerId) -> Arc<Semaphore> {
+    /// The calls that an owner may have made at the same time, of sinks that do so.
+    pub(super) fn calls_of(&self, owner: OwnerId, line: Line) -> Arc<Semaphore> {
         let mut all = self.calls.lock();
-        if let Some(of_owner) = all.get(&owner).and_then(Weak::upgrade) {
+        if let Some(of_owner) = all.get(&(owner, line)).and_then(Weak::upgrade) {
             return of_owner;
         }
         all.retain(|_, of_one| of_one.strong_count() > 0);
         let of_owner = Arc::new(Semaphore::new(OF_ONE_MAX));
-        all.insert(owner, Arc::downgrade(&of_owner));
+        all.insert((owner, line), Arc::downgrade(&of_owner));
         of_owner
     }
 }

@@ -27,7 +27,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Notifications that are read at a time.
+/// Notifications that are read at a time: mostly the first of them is sent, and then all are read
+/// again.
+const READ_FIRST: usize = 8;
+/// The same, if none of these can be sent.
 const READ_MAX: usize = 100;
 /// Longest wait without a look: the clock may be set.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -89,8 +92,8 @@ async fn step(
     heartbeat: &mut Heartbeat,
 ) -> Result<Step, Trouble> {
     let store = &room.tools.store;
-    let waiting = store.notifications_due(id, READ_MAX).await?;
     let Some(sink) = store.sink(id).await? else {
+        let waiting = store.notifications_due(id, READ_MAX).await?;
         if waiting.is_empty() {
             return Ok(Step::Done);
         }
@@ -100,22 +103,65 @@ async fn step(
     if !sink.is_enabled() {
         return Ok(Step::Done);
     }
-    let beats = sink.kind.forgets();
-    let next_beat = heartbeat.wait().filter(|_| beats);
-    if waiting.is_empty() && next_beat.is_none() {
+    let next_beat = heartbeat.wait().filter(|_| sink.kind.forgets());
+    if next_beat.is_none() && store.notifications_due(id, 1).await?.is_empty() {
         return Ok(Step::Done);
     }
+    // A sink that is down is looked at with each incident: that must not read what waits.
     let pause = pause(room, &sink, health);
     if !pause.is_zero() {
         return Ok(Step::Wait(pause));
     }
-    let mut heads = oldest(room, id, health).await?;
-    heads.extend(waiting.iter().cloned());
-    heads.retain(|it| is_ready(room, it, health));
-    if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, &sink, health).await? {
+    let first = Waiting::read(room, id, READ_FIRST, health).await?;
+    if !first.ready.is_empty()
+        && let step @ (Step::Again | Step::Done) =
+            work_off(room, &sink, &first, health, heartbeat).await?
+    {
+        return Ok(step);
+    }
+    let all = Waiting::read(room, id, READ_MAX, health).await?;
+    work_off(room, &sink, &all, health, heartbeat).await
+}
+
+/// Notifications that wait for a sink.
+struct Waiting {
+    /// Those that may be sent now, in the order in which they are considered.
+    ready: Vec<Notification>,
+    /// When the next of the others is due.
+    next_at: Option<Timestamp>,
+}
+
+impl Waiting {
+    /// The first of them, at most so many by each order.
+    async fn read(
+        room: &Room,
+        sink: SinkId,
+        most: usize,
+        health: &Health,
+    ) -> Result<Self, Trouble> {
+        let due = room.tools.store.notifications_due(sink, most).await?;
+        let next = due.iter().find(|it| !is_ready(room, it, health));
+        let next_at = next.and_then(Notification::due_at);
+        let mut ready = oldest(room, sink, most, health).await?;
+        ready.extend(due);
+        ready.retain(|it| is_ready(room, it, health));
+        Ok(Self { ready, next_at })
+    }
+}
+
+/// Sends the first of these that can be sent, or a heartbeat.
+async fn work_off(
+    room: &Room,
+    sink: &Sink,
+    waiting: &Waiting,
+    health: &mut Health,
+    heartbeat: &mut Heartbeat,
+) -> Result<Step, Trouble> {
+    let (heads, beats) = (&waiting.ready, sink.kind.forgets());
+    if beats && heartbeat.is_due(!heads.is_empty()) && heartbeat.beat(room, sink, health).await? {
         return Ok(Step::Again);
     }
-    let mut waits = match consider_all(room, &sink, &heads, health).await? {
+    let mut waits = match consider_all(room, sink, heads, health).await? {
         ControlFlow::Break(done) => {
             if let Some((incident, shown)) = done.filter(|_| beats) {
                 heartbeat.learn(room, incident, shown);
@@ -125,13 +171,11 @@ async fn step(
         ControlFlow::Continue(wait) => Vec::from_iter(wait),
     };
     // Nothing could be sent: so no heartbeat waits for it.
-    if beats && heartbeat.is_due(false) && heartbeat.beat(room, &sink, health).await? {
+    if beats && heartbeat.is_due(false) && heartbeat.beat(room, sink, health).await? {
         return Ok(Step::Again);
     }
     let now = room.tools.now();
-    let next = waiting.iter().find(|it| !is_ready(room, it, health));
-    let next = next.and_then(Notification::due_at);
-    waits.extend(next.map(|at| at.since(now)));
+    waits.extend(waiting.next_at.map(|at| at.since(now)));
     waits.extend(heartbeat.wait().filter(|_| beats));
     // Without any, the next look finds whether there is anything to do.
     Ok(Step::Wait(waits.into_iter().min().unwrap_or_default()))
@@ -190,12 +234,17 @@ fn pause(room: &Room, sink: &Sink, health: &Health) -> Duration {
 
 /// The oldest notifications, when a sink works again after it was down: those that were tried
 /// meanwhile are due late.
-async fn oldest(room: &Room, sink: SinkId, health: &Health) -> Result<Vec<Notification>, Trouble> {
+async fn oldest(
+    room: &Room,
+    sink: SinkId,
+    most: usize,
+    health: &Health,
+) -> Result<Vec<Notification>, Trouble> {
     if !health.has_recovered() {
         return Ok(Vec::new());
     }
     let store = &room.tools.store;
-    Ok(store.notifications_of_sink(sink, READ_MAX).await?)
+    Ok(store.notifications_of_sink(sink, most).await?)
 }
 
 /// Whether a wait was begun, or ends, in a future that only a wrong clock has seen.

@@ -1,5 +1,7 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
+mod crowd;
+mod day;
 mod digest;
 mod flapping;
 mod hard;

@@ -80,6 +80,11 @@ impl FaultyStore {
         drop(self.memory.commit(Batch::of(vec![change])));
     }
 
+    /// Most entries that one read has brought in, since this was last asked.
+    pub fn most_read(&self) -> usize {
+        self.memory.index().kv.1.swap(0, Ordering::SeqCst)
+    }
+
     /// The batches that were submitted.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)

@@ -13,7 +13,12 @@ use std::sync::Arc;
 
 /// An ordered map behind a lock.
 #[derive(Debug, Default)]
-pub(super) struct MemoryKv(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub(super) struct MemoryKv(
+    RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Most entries that one scan has found.
+    #[cfg(test)]
+    pub(super) std::sync::atomic::AtomicUsize,
+);
 
 impl Kv for MemoryKv {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
@@ -23,7 +28,11 @@ impl Kv for MemoryKv {
     fn scan(&self, scan: Scan<'_>) -> Result<Entries, ReadError> {
         let map = self.0.read();
         let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| (key.clone(), value.clone());
-        Ok(range(&map, scan).take(scan.limit).map(owned).collect())
+        let found: Entries = range(&map, scan).take(scan.limit).map(owned).collect();
+        #[cfg(test)]
+        self.1
+            .fetch_max(found.len(), std::sync::atomic::Ordering::Relaxed);
+        Ok(found)
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), ReadError> {

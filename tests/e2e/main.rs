@@ -14,6 +14,7 @@ mod hooks;
 mod hostile;
 mod install;
 mod keys;
+mod latency;
 mod metrics;
 mod migration;
 mod neighbours;

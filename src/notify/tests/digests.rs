@@ -29,7 +29,7 @@ fn culprit(repository: &str, what: &str, branch: Option<&str>) -> Culprit {
 }
 
 /// A digest of a day, in which these names stand.
-fn digest(repository: &str, what: &str, branch: &str) -> DigestMessage {
+pub(super) fn digest(repository: &str, what: &str, branch: &str) -> DigestMessage {
     let until = Timestamp(1_700_042_400_000);
     let broken = |branch, flaky, unresolved| Broken {
         culprit: culprit(repository, what, branch),

@@ -1,11 +1,22 @@
-//! Telegram, Matrix, Slack and GitHub as their documentation has them: fakes that refuse what the
-//! real ones refuse, and whole stories of incidents with them.
+//! The services as their documentation has them: fakes that refuse what the real ones refuse, and
+//! whole stories of incidents with them.
 
+mod alertmanager;
+mod discord;
 mod github;
+mod gotify;
+mod life;
 mod matrix;
+mod mattermost;
+mod ntfy;
+mod pagerduty;
 mod slack;
+mod slack_hook;
+mod teams;
 mod telegram;
+mod webhook;
 
+use super::super::verdict::tests::name;
 use super::kinds::Fixed;
 use super::samples::{message, resolved};
 use super::server::{Server, Then};
@@ -20,6 +31,7 @@ struct Asked<'a> {
     method: &'a str,
     path: Vec<&'a str>,
     head: &'a str,
+    text: &'a str,
     body: Value,
 }
 
@@ -32,12 +44,13 @@ impl<'a> Asked<'a> {
             method,
             path: path.trim_start_matches('/').split('/').collect(),
             head,
+            text: body,
             body: serde_json::from_str(body).unwrap_or_default(),
         }
     }
 }
 
-/// What a fake answers: the status, headers of its own, and the body.
+/// What a fake answers: the status, headers of its own, and the body; a text stands as it is.
 type Says = (u16, String, Value);
 
 /// The connection is closed without an answer.
@@ -55,14 +68,27 @@ async fn serving(says: impl Fn(&Asked<'_>) -> Says + Send + Sync + 'static) -> S
             1 => return "HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\n{".to_owned(),
             _ => {}
         }
-        let (body, close) = (body.to_string(), "connection: close");
+        let body = match body {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let close = "connection: close";
         let length = body.len();
         format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n{close}\r\n\r\n{body}")
     })))
     .await
 }
 
-/// A sink at a fake, with an address and a key.
+/// The same for a fake with a state.
+async fn serving_state<S: Send + 'static>(
+    state: &Arc<Mutex<S>>,
+    answer: fn(&mut S, &Asked<'_>) -> Says,
+) -> Server {
+    let state = Arc::clone(state);
+    serving(move |asked| answer(&mut state.lock(), asked)).await
+}
+
+/// A sink at a fake, with an address and perhaps a key.
 struct At {
     sinks: Sinks,
     target: Target,
@@ -70,11 +96,20 @@ struct At {
 
 impl At {
     fn new(server: &Server, kind: SinkKind, path: &str, secret: &str) -> Self {
+        Self::with(server, kind, path, Some(secret))
+    }
+
+    /// One whose address is all there is.
+    fn open(server: &Server, kind: SinkKind, path: &str) -> Self {
+        Self::with(server, kind, path, None)
+    }
+
+    fn with(server: &Server, kind: SinkKind, path: &str, secret: Option<&str>) -> Self {
         let allowed = list(&[&format!("127.0.0.1:{}", server.port())]);
         let sinks = Sinks::new(outbound(&allowed, &Arc::new(Zone::default())));
         let wish = Wish {
             url: Some(format!("http://127.0.0.1:{}{path}", server.port())),
-            secret: Some(secret.to_owned()),
+            secret: secret.map(str::to_owned),
         };
         let plain = sinks.prepare(kind, &wish, &Fixed).unwrap().plain;
         let target = Target { kind, plain };

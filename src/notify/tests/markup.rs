@@ -42,7 +42,7 @@ fn unlinked(text: &str) -> Checked {
     }
     for two in characters.windows(2) {
         let begins = ['@', ':', '#', '<'].contains(&two[0]) && two[0] != two[1];
-        let is_word = two[1].is_alphanumeric() || ['/', '!', '@', '#', '&'].contains(&two[1]);
+        let is_word = two[1].is_alphanumeric() || ['/', '!', '&'].contains(&two[1]);
         ensure(!(begins && is_word), "a link, a mention or a tag")?;
     }
     ensure(!text.contains("://"), "an address")

@@ -1,5 +1,6 @@
 //! A homeserver: one user with an access token, and the rooms that it is in.
 
+use super::life::{LIFE, bear, life, live};
 use super::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -210,4 +211,21 @@ async fn refusals_have_their_wait_or_their_reason_and_never_the_token() {
     };
     assert_eq!(reason, DisableReason::Refused);
     assert!(!why.contains("canary"), "{why}");
+}
+
+#[tokio::test]
+async fn whole_lives_and_hostile_and_long_texts_templates_and_digests_are_accepted() {
+    let fake = Fake::default();
+    let server = fake.serve().await;
+    let sink = at(&server, ROOM);
+    let shown = live(&sink, life()).await;
+    assert!(
+        shown.iter().all(|it| it.as_deref() == Some("$event0")),
+        "{shown:?}"
+    );
+    // Each later news is a change and a reply.
+    let events = 2 * LIFE.len() - 1;
+    assert_eq!(fake.contents().len(), events);
+    let (digests, incidents) = bear(&sink, usize::MAX).await;
+    assert_eq!(fake.contents().len(), events + digests + 3 * incidents);
 }

@@ -3,6 +3,7 @@
 //! What it does is known from Slack's own reference: `REFERENCE` stands for
 //! <https://docs.slack.dev/reference/methods>.
 
+use super::life::{LIFE, bear, life, live, sample};
 use super::*;
 use serde_json::json;
 
@@ -42,7 +43,7 @@ fn bad(error: &str) -> Says {
 }
 
 /// What blocks must be: <https://docs.slack.dev/reference/block-kit/blocks>.
-fn are_blocks(blocks: &Value) -> bool {
+pub(super) fn are_blocks(blocks: &Value) -> bool {
     let is_text = |it: &Value, most: usize| {
         let text = it["text"].as_str().unwrap_or_default();
         let is_known = ["plain_text", "mrkdwn"]
@@ -64,7 +65,8 @@ fn are_blocks(blocks: &Value) -> bool {
             }
             Some("context") => {
                 let all = block["elements"].as_array().cloned().unwrap_or_default();
-                (1..=10).contains(&all.len()) && all.iter().all(|it| is_text(it, 2000))
+                // As any text: https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+                (1..=10).contains(&all.len()) && all.iter().all(|it| is_text(it, 3000))
             }
             _ => false,
         })
@@ -331,4 +333,58 @@ async fn a_token_that_an_answer_repeats_is_not_shown() {
     };
     assert!(why.contains("authorization: Bearer (hidden)"), "{why}");
     assert!(!why.contains("canary"), "{why}");
+}
+
+#[tokio::test]
+async fn a_whole_life_is_one_message_and_its_thread() {
+    let fake = Fake::default();
+    let server = fake.serve().await;
+    let sink = at(&server, CHANNEL);
+    let shown = live(&sink, life()).await;
+    assert!(
+        shown
+            .iter()
+            .all(|it| it.as_deref() == Some("C1H9RESGL/1503435956.000001"))
+    );
+    let posts = fake.posts();
+    assert_eq!(posts.len(), LIFE.len());
+    assert!(
+        posts[0].is_edited && posts[0].text.contains("Resolved: "),
+        "{posts:?}"
+    );
+    let words = [
+        "Still open",
+        "More severe",
+        "Resolved",
+        "Reopened",
+        "Flapping",
+        "Resolved",
+    ];
+    for (post, word) in posts[1..].iter().zip(words) {
+        assert!(post.text.contains(&format!("{word}: ")), "{post:?}");
+        assert_eq!(post.thread.as_deref(), Some("1503435956.000001"));
+    }
+    sink.accepted(&sample()).await;
+    assert!(fake.posts()[7].thread.is_none());
+}
+
+#[tokio::test]
+async fn hostile_and_long_texts_templates_and_digests_are_accepted() {
+    let fake = Fake::default();
+    let server = fake.serve().await;
+    let (digests, incidents) = bear(&at(&server, CHANNEL), usize::MAX).await;
+    let posts = fake.posts();
+    assert_eq!(posts.len(), digests + 2 * incidents);
+    let is_digest = |post: &&Post| post.text.contains("Digest: ");
+    assert!(digests > 100 && posts.iter().filter(is_digest).count() == digests);
+    // Nothing of a stranger stands in a text with mark-up.
+    let is_ours = |text: &Value| {
+        let link = "<https://github.com/octo/app/actions/runs/";
+        text["type"] != "mrkdwn" || text["text"].as_str().unwrap().starts_with(link)
+    };
+    let blocks = posts
+        .iter()
+        .flat_map(|post| post.blocks.as_array().unwrap());
+    let contexts = blocks.filter_map(|block| block["elements"].as_array());
+    assert!(contexts.flatten().all(is_ours));
 }

@@ -1,5 +1,6 @@
 //! A Bot API server: one bot, and the chats that it is in.
 
+use super::life::{LIFE, bear, life, live};
 use super::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -297,4 +298,27 @@ async fn a_token_that_an_answer_repeats_is_not_shown() {
         };
         assert!(why.contains("/bot(hidden)/sendMessage"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn whole_lives_and_hostile_and_long_texts_templates_and_digests_are_accepted() {
+    let fake = Fake::default().chat(ID);
+    let server = fake.serve().await;
+    let sink = at(&server);
+    let shown = live(&sink, life()).await;
+    assert!(shown.iter().all(|it| it == &shown[0]), "{shown:?}");
+    assert_eq!(fake.posts(ID).len(), LIFE.len());
+    let (digests, incidents) = bear(&sink, usize::MAX).await;
+    let posts = fake.posts(ID);
+    assert_eq!(posts.len(), LIFE.len() + digests + 2 * incidents);
+    let mut links = posts
+        .iter()
+        .flat_map(|post| post.entities.as_array().unwrap());
+    let is_ours = |it: &Value| {
+        let url = it["url"]
+            .as_str()
+            .unwrap_or("https://github.com/octo/app/actions/runs/");
+        url.starts_with("https://github.com/octo/app/actions/runs/")
+    };
+    assert!(links.all(is_ours));
 }

@@ -13,7 +13,7 @@ use crate::notify::template::{self, About};
 use serde_json::Value;
 
 /// Everything that a template can show, also at the beginnings of lines.
-fn templates() -> Templates {
+pub(in crate::notify::tests) fn templates() -> Templates {
     let title = "{{ title }}{{ branch }}{{ commit_title }}{{ author }}";
     let text = "{{ title }}\n{{ repository }}{{ workflow }}\n- {{ branch }}\n1. {{ trigger }}\n\
                 # {{ commit }}\n> {{ commit_title }}\n    {{ author }}\n<{{ failed_jobs }}>\n\
@@ -155,7 +155,7 @@ pub(in crate::notify::tests) fn checked(kind: SinkKind, body: &Value) -> Checked
     }
 }
 
-fn worded(message: &Message, templates: &Templates) -> Message {
+pub(in crate::notify::tests) fn worded(message: &Message, templates: &Templates) -> Message {
     let (words, failed) = template::words(templates, &About::from(message));
     assert_eq!(failed, None);
     let message = message.clone();

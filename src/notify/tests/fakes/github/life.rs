@@ -1,5 +1,6 @@
 //! Issues through the lives of their incidents, with answers that are lost.
 
+use super::super::life::{bear, life, live, sample};
 use super::*;
 use crate::domain::id::IncidentId;
 
@@ -207,4 +208,67 @@ fn the_issues_are_younger_than_the_incident() {
         message().incident.first_seen_at,
         Timestamp(1_700_000_000_000)
     );
+}
+
+#[tokio::test]
+async fn a_whole_life_is_one_issue_with_a_comment_for_each_news() {
+    let fake = Fake::default();
+    let server = fake.serve().await;
+    let sink = at(&server);
+    let shown = live(&sink, life()).await;
+    assert!(
+        shown.iter().all(|it| it.as_deref() == Some("1")),
+        "{shown:?}"
+    );
+    let issues = fake.issues();
+    let comments = &issues[0].comments;
+    let words = [
+        "Still open",
+        "More severe",
+        "Resolved",
+        "Reopened",
+        "Flapping",
+        "Resolved",
+    ];
+    assert_eq!(comments.len(), words.len());
+    for (comment, word) in comments.iter().zip(words) {
+        assert!(comment.contains(&format!("**{word}**")), "{comment}");
+    }
+    assert!(issues[0].is_closed);
+    assert_eq!(sink.accepted(&sample()).await, "2");
+}
+
+/// It has no digests.
+#[tokio::test]
+async fn hostile_and_long_texts_and_templates_are_issues_within_the_limits() {
+    let fake = Fake::default();
+    let server = fake.serve().await;
+    let (digests, incidents) = bear(&at(&server), usize::MAX).await;
+    let issues = fake.issues();
+    assert_eq!((digests, issues.len()), (0, incidents));
+    for issue in issues {
+        assert!(issue.is_closed && issue.comments.len() == 1, "{issue:?}");
+        let texts = [&issue.body, &issue.comments[0]];
+        // What a stranger has written stands in a block of code.
+        let outside = texts.iter().flat_map(|text| outside_of_fences(text));
+        let is_link = |line: &&str| line.starts_with("[Open the run](https://github.com/octo/app/");
+        for line in outside.filter(|line| !is_link(line)) {
+            assert!(!line.contains('@') && !line.contains("evil"), "{line}");
+        }
+    }
+}
+
+/// The lines of a text that are no code.
+fn outside_of_fences(text: &str) -> Vec<&str> {
+    let (mut fence, mut outside) = (None::<&str>, Vec::new());
+    for line in text.lines() {
+        let ticks = line.len() - line.trim_start_matches('`').len();
+        match fence {
+            None if ticks >= 3 => fence = Some(&line[..ticks]),
+            None => outside.push(line),
+            Some(open) if line == open => fence = None,
+            Some(_) => {}
+        }
+    }
+    outside
 }
