@@ -1,5 +1,5 @@
-//! A sink that is down for a day with ten thousand incidents, and another one of the same owner that
-//! works meanwhile.
+//! A sink that is down for a day with ten thousand incidents, and another one of the same owner
+//! that works meanwhile.
 
 use super::*;
 use Act::{Acknowledge, Open, Reopen, Resolve, Worsen};

@@ -87,11 +87,9 @@ impl Alert {
         if !inside(&self.starts_at) && !inside(&self.ends_at) {
             return self;
         }
-        let keeps_end = match self.is_resolved(now) {
-            true => old.is_resolved(now) && old.ends_at > self.ends_at,
-            // An end that was said rules, if it is the later one.
-            false => old.ends_at > self.ends_at,
-        };
+        // An end that was said rules, if it is the later one. Else only another end does.
+        let is_end = !self.is_resolved(now) || old.is_resolved(now);
+        let keeps_end = is_end && old.ends_at > self.ends_at;
         Self {
             starts_at: self.starts_at.min(old.starts_at.clone()),
             ends_at: if keeps_end {

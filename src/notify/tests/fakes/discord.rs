@@ -128,12 +128,9 @@ impl State {
         drop.map_or(says, |at| self.drops.remove(at).1)
     }
 
-    fn titles(&self) -> Vec<&str> {
-        let titles = self
-            .posts
-            .values()
-            .map(|it| it.embed["title"].as_str().unwrap());
-        titles.collect()
+    fn titles(&self) -> Vec<String> {
+        let title = |it: &Post| it.embed["title"].as_str().unwrap().to_owned();
+        self.posts.values().map(title).collect()
     }
 }
 
@@ -152,16 +149,15 @@ async fn an_incident_is_one_message_that_is_changed_and_each_change_is_seen() {
         shown.iter().all(|it| it == &shown[0] && it.is_some()),
         "{shown:?}"
     );
-    let state = fake.lock();
     let is_note = |post: &Post| post.embed["description"].is_null();
-    let posts: Vec<&Post> = state.posts.values().collect();
+    let posts: Vec<Post> = fake.lock().posts.values().cloned().collect();
     assert_eq!(posts.len(), LIFE.len());
     assert_eq!(posts[0].edits, LIFE.len() - 1);
-    assert!(!is_note(posts[0]) && posts[1..].iter().all(|post| is_note(post)));
+    assert!(!is_note(&posts[0]) && posts[1..].iter().all(is_note));
     assert_eq!(posts[0].embed["color"], 0x2e_a0_43, "it is resolved");
-    let words = state.titles();
-    let first = |title: &&str| title.split(':').next().unwrap().to_owned();
-    let words: Vec<String> = words.iter().map(first).collect();
+    let titles = fake.lock().titles();
+    let first = |title: &String| title.split(':').next().unwrap().to_owned();
+    let words: Vec<String> = titles.iter().map(first).collect();
     let expected = [
         "Resolved",
         "Still open",
@@ -172,8 +168,7 @@ async fn an_incident_is_one_message_that_is_changed_and_each_change_is_seen() {
         "Resolved",
     ];
     assert_eq!(words, expected);
-    assert_eq!(state.mentions, 0);
-    drop(state);
+    assert_eq!(fake.lock().mentions, 0);
     sink.accepted(&sample()).await;
     assert!(fake.lock().titles()[7].starts_with("Opened: Test message from Hookherd"));
 }
@@ -187,7 +182,10 @@ async fn hostile_and_long_texts_are_within_the_limits_and_mention_no_one() {
     assert_eq!(state.posts.len(), digests + 2 * incidents);
     assert_eq!((state.mentions, state.bad), (0, 0));
     drop(state);
-    let long = |title: usize, text: usize| json!({ "embeds": [{ "title": "\u{1f534}".repeat(title), "description": "x".repeat(text) }] });
+    let long = |title: usize, text: usize| {
+        let (title, text) = ("\u{1f534}".repeat(title), "x".repeat(text));
+        json!({ "embeds": [{ "title": title, "description": text }] })
+    };
     assert_eq!(fault(&long(128, 4_096)), None);
     assert!(fault(&long(129, 1)).is_some() && fault(&long(1, 4_097)).is_some());
 }

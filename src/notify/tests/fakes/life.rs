@@ -97,10 +97,11 @@ pub(super) fn sample() -> Message {
     }
 }
 
-/// The longest of all texts, and some of the others.
+/// The longest of all texts, those that could end a block of code, and some of the others.
 fn worst() -> impl Iterator<Item = String> {
     let numbered = texts().into_iter().enumerate();
-    let is_one = |(n, text): &(usize, String)| text.len() > 1_000 || n % 15 == 0;
+    let is_one =
+        |(n, text): &(usize, String)| text.len() > 1_000 || text.starts_with("``") || n % 15 == 0;
     numbered.filter(is_one).map(|(_, text)| text)
 }
 
@@ -115,8 +116,8 @@ fn filled(n: u128, text: &str, of: &Message) -> Message {
 
 /// Sends messages with hostile texts and very long ones in all fields, in the usual words and in
 /// those of templates, and digests of them where the sink takes any. Each is accepted. Texts that
-/// programs read are cleaned when they are stored, and have then at most `most` bytes. Returns how many
-/// digests there were, and how many incidents.
+/// programs read are cleaned when they are stored, and have then at most `most` bytes. Returns how
+/// many digests there were, and how many incidents.
 pub(super) async fn bear(at: &At, most: usize) -> (usize, usize) {
     let (mut digests, mut incidents) = (0, 0);
     for text in worst() {

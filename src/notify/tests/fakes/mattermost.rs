@@ -1,8 +1,8 @@
 //! The incoming webhooks of a Mattermost server.
 //!
 //! What it does is known from its documentation,
-//! <https://developers.mattermost.com/integrate/webhooks/incoming/>, and for lengths and errors from
-//! the server: `HandleIncomingWebhook` and `splitWebhookPost` in
+//! <https://developers.mattermost.com/integrate/webhooks/incoming/>, and for lengths and errors
+//! from the server: `HandleIncomingWebhook` and `splitWebhookPost` in
 //! <https://github.com/mattermost/mattermost/blob/master/server/channels/app/webhook.go>.
 
 use super::life::{LIFE, bear, life, live, sample};
@@ -44,8 +44,18 @@ fn acts(text: &str) -> bool {
         rest.len() < tag.len() && word(rest) || tag.starts_with("http")
     };
     let lines = text.lines().filter(|line| !line.starts_with(LINK));
-    let mut outside = lines.flat_map(|line| line.split('`').step_by(2));
-    let is_other = |text: &str| text.split('@').skip(1).any(word) || text.contains("](");
+    // Besides our words, and the bold ones of the first line.
+    let is_ours =
+        |c: char| c.is_ascii_alphabetic() || " :\u{1f534}\u{1f7e1}\u{1f7e2}\u{1f4cb}".contains(c);
+    let mut outside = lines.enumerate().map(|(number, line)| {
+        let outside: String = line.split('`').step_by(2).collect();
+        let bold = if number == 0 { 4 } else { 0 };
+        (
+            outside.matches('*').count() == bold,
+            outside.replace('*', ""),
+        )
+    });
+    let is_other = |(is_bold, text): (bool, String)| !is_bold || !text.chars().all(is_ours);
     tags.any(is_slacks) || outside.any(is_other)
 }
 
@@ -125,13 +135,16 @@ async fn hostile_and_long_texts_are_one_post_each_and_mention_no_one() {
     assert_eq!(state.faults, [] as [&str; 0]);
     assert_eq!(state.posts.len(), digests + 2 * incidents);
     drop(state);
+    let whole = |line: &str| format!("\u{1f534} **Opened:** `x`\n{line}");
+    assert!(!acts(&whole("Branch: `main`")));
     for text in [
         "x `y` @here",
+        "`*a`b*",
         "`a` <!channel> b",
         "`<@u>`",
         "[x](https://evil.example)",
     ] {
-        assert!(acts(text), "{text}");
+        assert!(acts(&whole(text)), "{text}");
     }
 }
 

@@ -119,15 +119,15 @@ async fn an_incident_is_one_notification_or_several_of_a_server_that_is_older() 
         fake.lock().is_old = is_old;
         let ids = live(&sink, life()).await;
         assert!(ids.iter().all(|id| id.is_some() != is_old), "{ids:?}");
-        let state = fake.lock();
         let (shown, changes) = if is_old {
             (LIFE.len(), 0)
         } else {
             (1, LIFE.len() - 1)
         };
-        let all: usize = state.shown.iter().map(|it| it.1).sum();
-        assert_eq!((state.shown.len(), all), (shown, changes));
-        let last = &state.shown[shown - 1].0;
+        let all = fake.lock().shown.clone();
+        let edits: usize = all.iter().map(|it| it.1).sum();
+        assert_eq!((all.len(), edits), (shown, changes));
+        let last = &all[shown - 1].0;
         assert!(
             last["title"].as_str().unwrap().starts_with("Resolved: "),
             "{last}"
@@ -136,7 +136,6 @@ async fn an_incident_is_one_notification_or_several_of_a_server_that_is_older() 
             (&last["priority"], &last["tags"]),
             (&json!(3), &json!(["white_check_mark"]))
         );
-        drop(state);
         sink.sent(&sample()).await;
         let state = fake.lock();
         assert_eq!(state.shown.len(), shown + 1, "another one");

@@ -65,7 +65,7 @@ pub(super) fn are_blocks(blocks: &Value) -> bool {
             }
             Some("context") => {
                 let all = block["elements"].as_array().cloned().unwrap_or_default();
-                // As any text: https://docs.slack.dev/reference/block-kit/composition-objects/text-object
+                // As any text: https://docs.slack.dev/reference/block-kit/composition-objects
                 (1..=10).contains(&all.len()) && all.iter().all(|it| is_text(it, 3000))
             }
             _ => false,

@@ -1,8 +1,8 @@
 //! An incoming webhook of Slack.
 //!
 //! What it does is known from
-//! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks> and, for blocks, from
-//! <https://docs.slack.dev/reference/block-kit/blocks>.
+//! <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks> and, for blocks,
+//! from <https://docs.slack.dev/reference/block-kit/blocks>.
 
 use super::life::{LIFE, bear, life, live, sample};
 use super::slack::are_blocks;

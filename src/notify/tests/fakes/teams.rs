@@ -12,8 +12,8 @@ use serde_json::json;
 
 const FLOW: &str = "/workflows/0a1b2c3d/triggers/manual/paths/invoke";
 const QUERY: &str = "api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=canary_Wf3-b1";
-/// A message has at most 28 KB, counted after Teams has made its own of the card, which is larger by
-/// half. A larger one is accepted, and never shown.
+/// A message has at most 28 KB, counted after Teams has made its own of the card, which is larger
+/// by half. A larger one is accepted, and never shown.
 const CARD_BYTES_MAX: usize = 18_000;
 
 #[derive(Default)]

@@ -264,11 +264,15 @@ fn outside_of_fences(text: &str) -> Vec<&str> {
     for line in text.lines() {
         let ticks = line.len() - line.trim_start_matches('`').len();
         match fence {
-            None if ticks >= 3 => fence = Some(&line[..ticks]),
+            None if ticks >= 3 => {
+                assert_eq!(&line[ticks..], "text", "a block that is not ours");
+                fence = Some(&line[..ticks]);
+            }
             None => outside.push(line),
-            Some(open) if line == open => fence = None,
+            Some(open) if ticks >= open.len() && ticks == line.len() => fence = None,
             Some(_) => {}
         }
     }
+    assert_eq!(fence, None, "a block without an end");
     outside
 }
