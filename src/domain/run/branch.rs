@@ -109,92 +109,59 @@ mod tests {
         assert!(!is_version("") && !is_version("x/"));
     }
 
+    /// The kind of a branch of the repository itself, whose default branch is `main`.
+    fn pushed(branch: &str, is_protected: bool) -> BranchKind {
+        let lane = Lane::of_branch("push", branch.into());
+        let default = Some("main");
+        let branches = Branches {
+            default,
+            is_protected,
+        };
+        BranchKind::of(&lane, &Code::Own, Some(branch), branches)
+    }
+
     #[test]
-    fn the_default_branch_of_the_repository_itself_is_default() {
-        let push = |code: Code, branch: &str| Lane::Push {
-            code,
-            branch: branch.into(),
-        };
-        let pull = Lane::PullRequest {
-            trigger: "pull_request".into(),
-            number: 7,
-        };
-        let tag = Lane::Tag {
-            name: "main".into(),
-        };
+    fn the_default_and_the_protected_branches_are_told_apart_from_others() {
+        for (branch, is_protected, expected) in [
+            ("main", false, BranchKind::Default),
+            ("main", true, BranchKind::Default),
+            ("fix", false, BranchKind::Other),
+            ("fix", true, BranchKind::Protected),
+            ("v1.2", false, BranchKind::Unknown),
+            ("v1.2", true, BranchKind::Protected),
+            (
+                "gh-readonly-queue/main/pr-7-0123abc",
+                false,
+                BranchKind::Other,
+            ),
+        ] {
+            assert_eq!(pushed(branch, is_protected), expected, "{branch}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_unknown_and_what_is_not_merged_is_of_no_branch() {
         let known = Branches {
             default: Some("main"),
-            is_protected: false,
-        };
-        let protected = Branches {
             is_protected: true,
-            ..known
         };
-        let fork = || Code::Fork(RepositoryId(9));
-        let own = || Code::Own;
-        for (lane, code, branch, branches, expected) in [
-            (
-                push(own(), "main"),
-                own(),
-                Some("main"),
-                known,
-                BranchKind::Default,
-            ),
-            (
-                push(own(), "main"),
-                own(),
-                Some("main"),
-                protected,
-                BranchKind::Default,
-            ),
-            (
-                push(own(), "fix"),
-                own(),
-                Some("fix"),
-                known,
-                BranchKind::Other,
-            ),
-            (
-                push(own(), "fix"),
-                own(),
-                Some("fix"),
-                protected,
-                BranchKind::Protected,
-            ),
-            (
-                push(own(), "v1.2"),
-                own(),
-                Some("v1.2"),
-                known,
-                BranchKind::Unknown,
-            ),
-            (
-                push(own(), "fix"),
-                own(),
-                Some("fix"),
-                Branches::default(),
-                BranchKind::Unknown,
-            ),
-            (push(own(), "x"), own(), None, known, BranchKind::Unknown),
-            (
-                push(fork(), "main"),
-                fork(),
-                Some("main"),
-                known,
-                BranchKind::Other,
-            ),
-            (
-                pull.clone(),
-                own(),
-                Some("main"),
-                protected,
-                BranchKind::Other,
-            ),
-            (pull, fork(), Some("main"), known, BranchKind::Other),
-            (tag, own(), Some("main"), known, BranchKind::Unknown),
-        ] {
-            let found = BranchKind::of(&lane, &code, branch, branches);
-            assert_eq!(found, expected, "{lane:?}, {branch:?}, {branches:?}");
-        }
+        let push = Lane::of_branch("push", "main".into());
+        let kind =
+            |lane: &Lane, code: &Code, branches| BranchKind::of(lane, code, Some("main"), branches);
+        let unknown = kind(&push, &Code::Own, Branches::default());
+        assert_eq!(unknown, BranchKind::Unknown);
+        assert_eq!(
+            BranchKind::of(&push, &Code::Own, None, known),
+            BranchKind::Unknown
+        );
+        assert_eq!(kind(&push, &Code::Unreported, known), BranchKind::Unknown);
+        let fork = Code::Fork(RepositoryId(9));
+        assert_eq!(kind(&push, &fork, known), BranchKind::Other);
+        let name = "main".into();
+        let tag = Lane::Tag { name };
+        assert_eq!(kind(&tag, &Code::Own, known), BranchKind::Unknown);
+        let trigger = "pull_request".into();
+        let pull = Lane::PullRequest { trigger, number: 7 };
+        assert_eq!(kind(&pull, &Code::Own, known), BranchKind::Other);
     }
 }
