@@ -19,8 +19,8 @@ const SLOT: Duration = Duration::from_secs(10);
 const FAULT: Duration = Duration::from_secs(2);
 /// GitLab's projects; and one repository at GitHub.
 const PROJECTS: u64 = 6;
-/// Branches of each: an incident counts no failure that arrives after 256 newer ones of its workflow
-/// and branch, and what was missed may arrive minutes later.
+/// Branches of each: an incident counts no failure that arrives after 256 newer ones of its
+/// workflow and branch, and what was missed may arrive minutes later.
 const BRANCHES: u64 = 8;
 /// Most that is played in a second: every restart reads ten minutes of GitLab's logs again, 20
 /// deliveries a page.

@@ -76,8 +76,8 @@ impl Deferral {
 }
 
 impl Deferred {
-    /// One that is given up now. If it may have been sent again without success, the log has a later
-    /// attempt of it, beyond these marks.
+    /// One that is given up now. If it may have been sent again without success, the log has a
+    /// later attempt of it, beyond these marks.
     pub fn given_up(missing: &Missing, reason: Loss, (marks, now): (Marks, Timestamp)) -> Self {
         let mut missing = missing.clone();
         let was_sent_again = reason == Loss::NotRedelivered || missing.attempts.len() > 1;

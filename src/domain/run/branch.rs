@@ -1,7 +1,5 @@
 //! What the branch of a run is to its repository.
 
-use super::RunFacts;
-use crate::domain::incident::Severity;
 use crate::domain::lane::{Code, Lane};
 
 named! {
@@ -76,17 +74,6 @@ fn is_version(name: &str) -> bool {
         || digits.starts_with('.')
         || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     digits.len() < last.len() && is_end
-}
-
-impl RunFacts {
-    /// How severe a failure is, unless a rule says otherwise: one of a branch beside the default
-    /// and the protected ones concerns the person who works there.
-    pub const fn severity(&self) -> Severity {
-        match self.branch_kind {
-            BranchKind::Unknown | BranchKind::Default | BranchKind::Protected => Severity::Error,
-            BranchKind::Other => Severity::Warning,
-        }
-    }
 }
 
 #[cfg(test)]

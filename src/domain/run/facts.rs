@@ -1,6 +1,7 @@
 //! What is the same for all attempts of a run.
 
 use super::branch::BranchKind;
+use crate::domain::incident::Severity;
 use crate::domain::lane::{Code, Lane};
 
 /// The facts that are the same for all attempts of a run, as last reported.
@@ -37,5 +38,14 @@ impl RunFacts {
     /// The branch, when it is one of the connection's own repository.
     pub fn own_branch(&self) -> Option<&str> {
         self.branch.as_deref().filter(|_| self.code == Code::Own)
+    }
+
+    /// How severe a failure is, unless a rule says otherwise: one of a branch beside the default
+    /// and the protected ones concerns the person who works there.
+    pub const fn severity(&self) -> Severity {
+        match self.branch_kind {
+            BranchKind::Unknown | BranchKind::Default | BranchKind::Protected => Severity::Error,
+            BranchKind::Other => Severity::Warning,
+        }
     }
 }
