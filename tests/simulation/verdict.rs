@@ -448,7 +448,12 @@ impl World {
                 let branch = ci.branch.clone().unwrap_or_default();
                 *open.entry((ci.workflow_name.clone(), branch)).or_default() += 1;
             } else {
-                complaints.push(format!("{id}: {} is open", incident.title));
+                // What was lost stays lost: a person resolves that.
+                let ledger = self.machine.memory.ledger(id);
+                let ledger = ledger.now_or_never().unwrap().unwrap();
+                let has_lost = ledger.is_some_and(|it| it.totals.lost() > 0);
+                let is_due = incident.failure_type == "deliveries_lost" && has_lost;
+                ensure!(complaints, is_due, "{id}: {} is open", incident.title);
             }
         }
         let Some(place) = self.place_of(connection) else {
