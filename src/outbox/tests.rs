@@ -1,6 +1,7 @@
 //! Stories of the outbox in virtual time, with a sink that does what they say.
 
 mod digest;
+mod disabled;
 mod flapping;
 mod hard;
 mod heartbeat;
