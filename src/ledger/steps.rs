@@ -78,15 +78,13 @@ impl Records {
     /// The totals of the gap that is recovered, as far as it counts: one that is not kept does once
     /// it has ended, so that another process does not count it again.
     fn open_totals(&self, stored: &[GapId]) -> Totals {
-        let gap = self.gap.as_ref().filter(|gap| Self::is_kept(gap, stored));
-        gap.map(|gap| gap.totals.clone()).unwrap_or_default()
+        let gap = self.gap.as_ref();
+        totals_of(gap.filter(|gap| Self::is_kept(gap, stored)))
     }
+}
 
-    /// Those of the gap before that.
-    fn earlier_totals(&self) -> Totals {
-        let earlier = self.earlier.as_ref();
-        earlier.map(|gap| gap.totals.clone()).unwrap_or_default()
-    }
+fn totals_of(gap: Option<&Gap>) -> Totals {
+    gap.map(|gap| gap.totals.clone()).unwrap_or_default()
 }
 
 /// The writer of a connection's records.
@@ -121,11 +119,7 @@ impl Steps {
         Ok(Self {
             room: Arc::clone(room),
             connection,
-            counted: gap
-                .iter()
-                .map(|gap| gap.totals.clone())
-                .next()
-                .unwrap_or_default(),
+            counted: totals_of(gap.as_ref()),
             records: Records {
                 ledger,
                 gap,
@@ -154,7 +148,7 @@ impl Steps {
         edit: impl FnOnce(&mut Records),
     ) -> Result<(), CommitError> {
         let mut next = self.records.clone();
-        let before = self.counted.clone().plus(&next.earlier_totals());
+        let before = self.counted.clone().plus(&totals_of(next.earlier.as_ref()));
         let now = self.room.ports.now();
         edit(&mut next);
         if let Some(earlier) = &mut next.earlier {
@@ -162,7 +156,7 @@ impl Steps {
         }
         let stored: Vec<GapId> = self.records.ledger.gap.into_iter().collect();
         let counted = next.open_totals(&stored);
-        let totals = counted.clone().plus(&next.earlier_totals());
+        let totals = counted.clone().plus(&totals_of(next.earlier.as_ref()));
         next.ledger.totals = next.ledger.totals.minus(&before).plus(&totals);
         // Their bodies must not take the space that keeps the store working.
         let priority = if changes.is_empty() {
