@@ -211,6 +211,8 @@ pub struct Repository {
     pub id: RepositoryId,
     /// Its current name; may differ from the requested one after a rename or transfer.
     pub full_name: FullName,
+    /// Its default branch, if the provider reports one: an empty repository may have none.
+    pub default_branch: Option<String>,
     /// Whether it is read-only; hooks of an archived repository cannot be changed.
     pub is_archived: bool,
     /// Whether the credential may manage hooks; `None` when the provider does not say.

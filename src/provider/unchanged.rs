@@ -33,6 +33,7 @@ pub(super) async fn unchanged<D: Dialect>(
     let repository = Repository {
         id,
         full_name: target.full_name.clone(),
+        default_branch: None,
         is_archived: false,
         can_manage_hooks: None,
     };

@@ -148,9 +148,16 @@ async fn a_found_run_means_what_its_events_meant(stand: Stand) {
     let stand = &case.stand;
     play(stand, 7, "failed");
     play_at(stand, 8, "success", "other");
+    play_at(stand, 10, "failed", "feature/other");
     play_request(stand, 9, 5);
     if stand.kind == ProviderKind::Gitlab {
         play_family(stand);
+        let name = stand.target.full_name.as_str();
+        stand
+            .simulator
+            .gitlab()
+            .protect_branch(name, "release/next");
+        play_at(stand, 11, "failed", "release/next");
     }
     case.settle();
     // The last event of each run, and each failed job that is an event of its own.

@@ -217,6 +217,7 @@ fn repository(target: &Target) -> Repository {
     Repository {
         id: RepositoryId(number.unwrap_or(1)),
         full_name: name.clone(),
+        default_branch: None,
         is_archived: false,
         can_manage_hooks: Some(true),
     }

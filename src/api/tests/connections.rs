@@ -339,6 +339,7 @@ impl Connections for FakeConnections {
         let repository = |n: u64| Repository {
             id: RepositoryId(n),
             full_name: format!("o/r{n}").parse().unwrap(),
+            default_branch: None,
             is_archived: false,
             can_manage_hooks: Some(true),
         };

@@ -28,6 +28,7 @@ fn repository(full_name: &FullName) -> Repository {
     Repository {
         id: RepositoryId(4711),
         full_name: full_name.clone(),
+        default_branch: None,
         is_archived: false,
         can_manage_hooks: (full_name.name() != "locked")
             .then_some(true)

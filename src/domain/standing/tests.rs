@@ -12,6 +12,7 @@ fn repository(id: u64) -> Repository {
     Repository {
         id: RepositoryId(id),
         full_name: "o/r".parse().unwrap(),
+        default_branch: None,
         is_archived: false,
         can_manage_hooks: Some(true),
     }

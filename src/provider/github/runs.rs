@@ -18,6 +18,7 @@ use crate::provider::access::ProviderError;
 use crate::provider::dialect::Asked;
 use crate::provider::http::Answer;
 use crate::provider::logs::{Found, ListedRun, RunsPage};
+use crate::provider::part::encoded;
 use crate::provider::payload::moment_of;
 use crate::provider::reading::changed_at;
 use place::{PER_PAGE, Place};
@@ -57,11 +58,6 @@ struct WorkflowsBody {
 struct WorkflowBody {
     id: u64,
     state: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DefaultBranch {
-    default_branch: String,
 }
 
 /// What is needed of a run to tell it from others.
@@ -197,6 +193,7 @@ fn event(
 ) -> Payload {
     let about = serde_json::json!({
         "id": repository.id.0, "full_name": repository.full_name.as_str(),
+        "default_branch": repository.default_branch,
     });
     let sender = serde_json::json!({ "login": run.sender() });
     let json = json.get();
@@ -412,11 +409,9 @@ pub(super) async fn of_each_workflow(
     let path = format!("{}?per_page={PER_PAGE}", runs_path(repository));
     let recent = get(s, &path, repository).await?;
     let runs = latest(read_runs(&recent)?);
-    let about = get(s, &format!("repos/{full_name}"), repository).await?;
-    let branch = errors::parse::<DefaultBranch>(&about)?.default_branch;
-    let is_known = |run: &&Listed<'_>| {
-        run.head.is_over() && run.head.head_branch.as_deref() == Some(branch.as_str())
-    };
+    let branch = repository.default_branch.as_deref().unwrap_or_default();
+    let is_known =
+        |run: &&Listed<'_>| run.head.is_over() && run.head.head_branch.as_deref() == Some(branch);
     let known: HashSet<u64> = runs
         .iter()
         .filter(is_known)
@@ -427,7 +422,7 @@ pub(super) async fn of_each_workflow(
     let path = format!("repos/{full_name}/actions/workflows?per_page=100");
     let answer = get(s, &path, repository).await?;
     let workflows: WorkflowsBody = errors::parse(&answer)?;
-    let escaped: String = url::form_urlencoded::byte_serialize(branch.as_bytes()).collect();
+    let escaped = encoded(branch);
     let is_active = |w: &WorkflowBody| w.state.as_deref().is_none_or(|state| state == "active");
     let others = workflows.workflows.into_iter().filter(is_active);
     let others = others

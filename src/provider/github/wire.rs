@@ -101,6 +101,7 @@ pub(super) struct RepositoryBody {
     full_name: String,
     #[serde(default)]
     archived: bool,
+    default_branch: Option<String>,
     permissions: Option<PermissionsBody>,
 }
 
@@ -116,6 +117,7 @@ impl RepositoryBody {
         Some(Repository {
             id: RepositoryId(self.id),
             full_name: self.full_name.parse().ok()?,
+            default_branch: self.default_branch,
             is_archived: self.archived,
             can_manage_hooks: self.permissions.map(|p| p.admin),
         })

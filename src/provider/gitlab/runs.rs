@@ -9,6 +9,8 @@
 //!   distinguished by their jobs. Others need none;
 //! - the commit: that of a job;
 //! - the merge request: read by the number in the pipeline's ref;
+//! - the default branch: that of the project. Whether another branch is protected: its own answer
+//!   ("Branches API"), for a pipeline that failed;
 //! - which pipeline started a child: the trigger jobs of its parent, see [`children`];
 //! - which one started a downstream pipeline of another project: nowhere. Such pipelines are left
 //!   out, because without its parent one would count as another workflow's run.
@@ -23,8 +25,9 @@ use crate::domain::delivery::Payload;
 use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
-use crate::provider::dialect::Dialect;
+use crate::provider::dialect::{Asked, Dialect};
 use crate::provider::logs::{Found, ListedRun, RunsPage};
+use crate::provider::part::encoded;
 use crate::provider::payload::moment_of;
 use crate::provider::reading::written;
 use children::CHILDREN;
@@ -131,6 +134,31 @@ async fn merge_request(
     Ok(Value::Object(kept.collect()))
 }
 
+/// Whether a branch beside the default one is protected. One that is gone is not, nor one that the
+/// credential may not see.
+async fn is_protected(
+    s: &mut Talk<'_>,
+    branch: &str,
+    repository: &Repository,
+) -> Result<bool, ProviderError> {
+    let is_default = repository.default_branch.as_deref() == Some(branch);
+    // Git has no branches like `..`, which would be another path.
+    if is_default || branch.is_empty() || branch.starts_with('.') {
+        return Ok(false);
+    }
+    let (id, branch) = (repository.id, encoded(branch));
+    let path = format!("projects/{id}/repository/branches/{branch}");
+    let answer = s.get(s.url(&path)).await?;
+    match answer.status.as_u16() {
+        200 => {
+            let found: Value = errors::parse(&answer)?;
+            Ok(found["protected"] == true)
+        }
+        403 | 404 => Ok(false),
+        _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
+    }
+}
+
 /// The event of a pipeline's present state, which it has since a moment unless GitLab says more;
 /// `None` when it was deleted, or it is not known which pipeline started it.
 pub(super) async fn event(
@@ -166,6 +194,8 @@ pub(super) async fn event(
     };
     let git_ref = listed.git_ref.clone().unwrap_or_default();
     let merge_request = merge_request(s, &git_ref, repository).await?;
+    let is_branch = status == "failed" && detail["tag"] != true && merge_request.is_null();
+    let is_protected = is_branch && is_protected(s, &git_ref, repository).await?;
     let time = |name: &str| moment_of(detail[name].as_str()?);
     let finished = time("finished_at").filter(|_| listed.is_over());
     let changed = finished.or_else(|| time("updated_at"));
@@ -178,12 +208,13 @@ pub(super) async fn event(
             "tag": detail["tag"], "sha": detail["sha"], "source": detail["source"],
             "status": status, "created_at": cut(&detail["created_at"]),
             "started_at": cut(&detail["started_at"]), "finished_at": cut(&detail["finished_at"]),
-            "url": detail["web_url"], "variables": variables,
+            "url": detail["web_url"], "variables": variables, "protected_ref": is_protected,
         },
         "merge_request": merge_request, "source_pipeline": source,
         "user": { "username": detail["user"]["username"], "name": detail["user"]["name"] },
         "project": {
             "id": repository.id.0, "path_with_namespace": repository.full_name.as_str(),
+            "default_branch": repository.default_branch,
         },
         "commit": commit, "builds": builds,
     });
@@ -289,18 +320,11 @@ pub(super) async fn of_each_branch(
     );
     let answer = get(s, &list, repository).await?;
     let mut chosen = latest(errors::parse(&answer)?);
-    let about = get(s, &format!("projects/{}", repository.id), repository).await?;
-    let about: Value = errors::parse(&about)?;
-    if let Some(branch) = about["default_branch"].as_str() {
+    if let Some(branch) = repository.default_branch.as_deref() {
         let is_of_it = |p: &ListedBody| p.is_over() && p.git_ref.as_deref() == Some(branch);
         if !chosen.iter().any(is_of_it) {
-            let escaped: String = url::form_urlencoded::byte_serialize(branch.as_bytes()).collect();
-            let answer = get(
-                s,
-                &format!("{list}&scope=finished&ref={escaped}"),
-                repository,
-            )
-            .await?;
+            let older = format!("{list}&scope=finished&ref={}", encoded(branch));
+            let answer = get(s, &older, repository).await?;
             let mut older = latest(errors::parse(&answer)?);
             older.append(&mut chosen);
             chosen = older;

@@ -172,6 +172,7 @@ pub(super) struct ProjectBody {
     path_with_namespace: String,
     #[serde(default)]
     archived: bool,
+    default_branch: Option<String>,
     permissions: Option<PermissionsBody>,
 }
 
@@ -203,6 +204,7 @@ impl ProjectBody {
         Some(Repository {
             id: RepositoryId(self.id),
             full_name: self.path_with_namespace.parse().ok()?,
+            default_branch: self.default_branch,
             is_archived: self.archived,
             can_manage_hooks: self.permissions.and_then(|p| p.is_maintainer()),
         })

@@ -67,6 +67,13 @@ impl GitlabHandle {
         self.0.gitlab().rename(path, new_path);
     }
 
+    /// Protects a branch.
+    pub fn protect_branch(&self, path: &str, branch: &str) {
+        self.change(path, |project| {
+            project.protected.insert(branch.to_owned());
+        });
+    }
+
     /// Makes a project read-only.
     pub fn archive(&self, path: &str) {
         self.change(path, |project| project.is_archived = true);

@@ -183,6 +183,7 @@ fn act(state: &mut State, asked: &Asked<'_>, parts: &[String]) -> Step {
         | Operation::PipelineBridges
         | Operation::PipelineVariables
         | Operation::JobTrace
+        | Operation::GetBranch
         | Operation::ListCommits
         | Operation::GetCommit
         | Operation::CommitRequests

@@ -13,6 +13,7 @@ pub(crate) use pipeline::{Build, Pipeline};
 
 use super::Ground;
 use super::oauth::{Customs, Desk, Grant};
+use crate::simulator::payload::gitlab::DEFAULT_BRANCH;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub(crate) struct Project {
     pub(crate) members: BTreeMap<String, u32>,
     pub(crate) hooks: BTreeMap<u64, Hook>,
     pub(crate) pipelines: BTreeMap<u64, Pipeline>,
+    /// The protected branches: at first the default one.
+    pub(crate) protected: BTreeSet<String>,
     /// The last payload of each event, by its flag.
     pub(crate) samples: BTreeMap<&'static str, Value>,
 }
@@ -211,6 +214,7 @@ impl State {
             members: BTreeMap::from([(owner.to_owned(), OWNER)]),
             hooks: BTreeMap::new(),
             pipelines: BTreeMap::new(),
+            protected: BTreeSet::from([DEFAULT_BRANCH.to_owned()]),
             samples: BTreeMap::new(),
         };
         self.projects.insert(id, project);

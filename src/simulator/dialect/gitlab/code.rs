@@ -1,11 +1,12 @@
-//! Commits, and the merge requests that have them.
+//! Branches, commits, and the merge requests that have them.
 //!
-//! Known from GitLab's documentation, "Commits API".
+//! Known from GitLab's documentation, "Branches API" and "Commits API".
 
 use super::answer::{error, page};
 use super::asked::Asked;
 use super::operation::Operation;
 use crate::simulator::dialect::answer::{Answer, merged_by, ok, value_of};
+use crate::simulator::payload::gitlab::DEFAULT_BRANCH;
 use crate::simulator::state::gitlab::Project;
 use serde_json::{Value, json};
 
@@ -13,6 +14,9 @@ use serde_json::{Value, json};
 pub(super) fn act(of: &Project, asked: &Asked<'_>, base: &str) -> Option<Answer> {
     let sha = asked.rest.get(2).map_or("", String::as_str);
     let is = |operation: Operation| asked.operation == operation;
+    if is(Operation::GetBranch) {
+        return Some(branch(of, sha));
+    }
     if is(Operation::ListCommits) {
         let url = format!("{base}/repository/commits");
         return Some(commits(asked.query, &url));
@@ -22,6 +26,23 @@ pub(super) fn act(of: &Project, asked: &Asked<'_>, base: &str) -> Option<Answer>
         return Some(found.unwrap_or_else(|| error(404, "404 Commit Not Found")));
     }
     is(Operation::CommitRequests).then(|| requests(of, sha))
+}
+
+/// A branch that a pipeline ran for.
+fn branch(of: &Project, name: &str) -> Answer {
+    let mut all = of.pipelines.values();
+    if !all.any(|it| it.spec.ref_name == name && !it.spec.is_tag) {
+        return error(404, "404 Branch Not Found");
+    }
+    let is_protected = of.protected.contains(name);
+    ok(
+        200,
+        json!({
+            "name": name, "merged": false, "protected": is_protected,
+            "default": name == DEFAULT_BRANCH, "developers_can_push": false,
+            "developers_can_merge": false, "can_push": true, "commit": commit(1),
+        }),
+    )
 }
 
 /// The number that a commit's id is.

@@ -78,6 +78,7 @@ fn of_one(state: &mut State, project: u64, hook: Hook, asked: &Asked<'_>) -> Ste
         | Operation::PipelineJobs
         | Operation::PipelineBridges
         | Operation::JobTrace
+        | Operation::GetBranch
         | Operation::ListCommits
         | Operation::GetCommit
         | Operation::CommitRequests

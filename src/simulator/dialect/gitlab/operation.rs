@@ -27,6 +27,7 @@ operations! {
     PipelineVariables "gitlab.pipeline_variables";
     MergeRequest "gitlab.merge_request";
     JobTrace "gitlab.job_trace";
+    GetBranch "gitlab.get_branch";
     ListCommits "gitlab.list_commits";
     GetCommit "gitlab.get_commit";
     CommitRequests "gitlab.commit_merge_requests";
@@ -53,6 +54,7 @@ impl Operation {
             | Self::PipelineVariables
             | Self::MergeRequest
             | Self::JobTrace
+            | Self::GetBranch
             | Self::ListCommits
             | Self::GetCommit
             | Self::CommitRequests
@@ -91,6 +93,7 @@ impl Operation {
             ("GET", ["projects", _, "pipelines", _, "variables"]) => Self::PipelineVariables,
             ("GET", ["projects", _, "merge_requests", _]) => Self::MergeRequest,
             ("GET", ["projects", _, "jobs", _, "trace"]) => Self::JobTrace,
+            ("GET", ["projects", _, "repository", "branches", _]) => Self::GetBranch,
             ("GET", ["projects", _, "repository", "commits"]) => Self::ListCommits,
             ("GET", ["projects", _, "repository", "commits", _]) => Self::GetCommit,
             ("GET", ["projects", _, "repository", "commits", _, "merge_requests"]) => {

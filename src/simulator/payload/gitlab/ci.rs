@@ -130,6 +130,10 @@ impl Pipeline {
         ENDS.contains(&self.status.as_str())
     }
 
+    fn is_protected(&self, of: &Project) -> bool {
+        !self.spec.is_tag && of.protected.contains(&self.spec.ref_name)
+    }
+
     fn detailed_status(&self) -> &str {
         let is_bad = |build: &Build| build.status == "failed" && build.spec.may_fail;
         match self.status.as_str() {
@@ -158,7 +162,8 @@ impl Pipeline {
                 "detailed_status": self.detailed_status(), "stages": stages,
                 "created_at": time(self.created_at_s),
                 "finished_at": self.is_over().then(|| time(self.at_s)),
-                "duration": duration_s, "queued_duration": 1, "protected_ref": false,
+                "duration": duration_s, "queued_duration": 1,
+                "protected_ref": self.is_protected(of),
                 "variables": self.variables(),
                 "url": format!("{base}/{}/-/pipelines/{}", of.path, spec.id),
             },
