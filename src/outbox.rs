@@ -11,6 +11,7 @@ mod announce;
 mod call;
 mod desk;
 mod digest;
+mod disabled;
 mod explained;
 mod handle;
 mod health;

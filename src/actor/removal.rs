@@ -13,6 +13,8 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::Connection;
 use crate::domain::errand::Priority;
 use crate::domain::id::UserId;
+use crate::domain::incident::health::resolve_all;
+use crate::domain::incident::{Resolution, Subject};
 use crate::domain::lifecycle::{Desired, Phase};
 use crate::domain::user::{Removal, User};
 use crate::store::{After, Batch, Change, CommitError, ReadError, pages};
@@ -198,6 +200,15 @@ async fn forget(services: &Services, id: UserId) -> Result<(), Trouble> {
     }
     let sinks = services.ports.store.sinks_of(id).await?;
     let mut changes: Vec<Change> = sinks.iter().map(|it| Change::DeleteSink(it.id)).collect();
+    for sink in sinks {
+        let unresolved = services
+            .ports
+            .store
+            .unresolved_incidents(Subject::Sink(sink.id));
+        let unresolved = unresolved.await?;
+        let ended = resolve_all(unresolved, Resolution::Disconnected, services.ports.now());
+        changes.extend(ended.map(|it| Change::PutIncident(Box::new(it))));
+    }
     changes.push(Change::DeleteUser(id));
     let batch = Batch::of(changes);
     Ok(services.ports.store.commit(batch).await?)

@@ -16,7 +16,7 @@ use crate::domain::wording;
 use crate::provider::oauth::Tokens;
 use crate::provider::{Access, Identity, ProviderError};
 use crate::seal::TokenField;
-use crate::store::{Batch, Change, CommitError, Guard, ReadError};
+use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
 
 /// The new credential of a user.
 #[derive(Clone, Debug)]
@@ -242,7 +242,7 @@ impl Pool {
         }
     }
 
-    /// Does with the incident of a credential, or about an outage, what a user wants.
+    /// Does with an incident that is about no connection what a user wants.
     pub async fn act(
         &self,
         subject: Subject,
@@ -262,7 +262,7 @@ impl Pool {
         &self,
         subject: Subject,
         incident: IncidentId,
-        change: impl FnOnce(&mut Incident) -> Result<bool, ChangeError>,
+        change: impl Fn(&mut Incident) -> Result<bool, ChangeError>,
     ) -> Result<(), ChangeError> {
         let id = match subject {
             Subject::Credential(id) => id,
@@ -270,6 +270,7 @@ impl Pool {
                 let changed = self.outages.change(subject, incident, change).await?;
                 return changed.ok_or(ChangeError::NotFound);
             }
+            Subject::Sink(_) => return self.change_apart(subject, incident, change).await,
             Subject::Connection(_) => return Err(ChangeError::NotFound),
         };
         let slot = self.slot(id);
@@ -283,6 +284,32 @@ impl Pool {
             self.ports.store.commit(batch).await?;
         }
         Ok(())
+    }
+}
+
+impl Pool {
+    /// Changes an incident that other rooms write, too.
+    async fn change_apart(
+        &self,
+        subject: Subject,
+        incident: IncidentId,
+        change: impl Fn(&mut Incident) -> Result<bool, ChangeError>,
+    ) -> Result<(), ChangeError> {
+        loop {
+            let found = self.ports.store.incident(incident).await?;
+            let found = found.filter(|it| it.subject == subject);
+            let found = found.ok_or(ChangeError::NotFound)?;
+            let mut changed = found.clone();
+            if !change(&mut changed)? {
+                return Ok(());
+            }
+            let batch = Batch::of(vec![Change::PutIncident(Box::new(changed))]);
+            let batch = batch.guarded_by(Guard::SameIncident(Box::new(found)));
+            match self.ports.store.commit(batch).await {
+                Err(CommitError::Conflict(Conflict::Changed)) => {}
+                committed => return Ok(committed?),
+            }
+        }
     }
 }
 

@@ -74,6 +74,13 @@ macro_rules! ids {
                 Self(u128::from(u64::try_from(at.0).unwrap_or(0).min(0xFFFF_FFFF_FFFF)) << 80)
             }
 
+            /// The id of what began at `at` and has this number: the same
+            /// however often it is made.
+            pub fn derived(at: Timestamp, number: u128) -> Self {
+                // 80 bits: what is left of an id beside its time.
+                Self(Self::first_at(at).0 | (number ^ (number >> 80)) & ((1 << 80) - 1))
+            }
+
             /// When it was created.
             pub fn created_at(self) -> Timestamp {
                 let ms = i64::try_from(self.0 >> 80);

@@ -1,6 +1,6 @@
 //! Incidents: failures that need a person's attention, from the first failure to the resolution.
 
-use super::id::{ConnectionId, CredentialId, IncidentId, RunId, UserId};
+use super::id::{ConnectionId, CredentialId, IncidentId, RunId, SinkId, UserId};
 use super::repo::{FullName, Instance, InstanceId};
 use super::run::{FailedJob, Family};
 use super::time::Timestamp;
@@ -56,6 +56,8 @@ pub enum Subject {
     /// A provider's installation that does not answer. Each owner with connections there has an
     /// incident of their own about it.
     Provider(InstanceId),
+    /// A sink: sinks of its owner are notified, but never this one.
+    Sink(SinkId),
 }
 
 impl Subject {
@@ -63,7 +65,7 @@ impl Subject {
     pub const fn connection(self) -> Option<ConnectionId> {
         match self {
             Self::Connection(id) => Some(id),
-            Self::Credential(_) | Self::Provider(_) => None,
+            Self::Credential(_) | Self::Provider(_) | Self::Sink(_) => None,
         }
     }
 
@@ -73,6 +75,15 @@ impl Subject {
             Self::Connection(id) => id.as_u128(),
             Self::Credential(id) => id.as_u128(),
             Self::Provider(id) => id.as_u128(),
+            Self::Sink(id) => id.as_u128(),
+        }
+    }
+
+    /// The sink, when it is about one.
+    pub const fn sink(self) -> Option<SinkId> {
+        match self {
+            Self::Sink(id) => Some(id),
+            Self::Connection(_) | Self::Credential(_) | Self::Provider(_) => None,
         }
     }
 }
@@ -86,8 +97,8 @@ pub struct Incident {
     pub owner: UserId,
     /// The subject.
     pub subject: Subject,
-    /// The repository's last name, for when the connection is removed; `None` for credentials, and
-    /// for incidents of version 0.1.
+    /// The repository's last name, for when the connection is removed; `None` for what is
+    /// about no connection, and for incidents of version 0.1.
     pub repository: Option<FullName>,
     /// The status.
     pub status: IncidentStatus,

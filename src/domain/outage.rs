@@ -194,10 +194,8 @@ impl ProviderOutage {
     /// The incident's id for an owner: the same however often it is made, so that a restart opens
     /// no second one.
     pub fn incident_id(&self, owner: OwnerId) -> IncidentId {
-        let first = IncidentId::first_at(self.since).as_u128();
         let number = self.instance.id().as_u128().rotate_left(64) ^ owner.as_u128();
-        // 80 bits: what is left of an id beside its time.
-        IncidentId::from_u128(first | (number ^ (number >> 80)) & ((1 << 80) - 1))
+        IncidentId::derived(self.since, number)
     }
 
     /// The incident of an owner with so many connections that wait, after the `known` one.

@@ -4,7 +4,7 @@ pub mod digest;
 pub mod pace;
 pub mod template;
 
-use super::id::{OwnerId, SinkId};
+use super::id::{IncidentId, OwnerId, SinkId};
 use super::incident::Severity;
 use super::secret::Sealed;
 use super::time::Timestamp;
@@ -217,6 +217,15 @@ impl Sink {
     /// Whether it is called.
     pub fn is_enabled(&self) -> bool {
         self.state == SinkState::Enabled
+    }
+
+    /// The id of the incident about its being disabled: the same however often it is made, so
+    /// that there is no second one. `None` when it is not disabled.
+    pub fn incident_id(&self) -> Option<IncidentId> {
+        match self.state {
+            SinkState::Enabled | SinkState::Paused => None,
+            SinkState::Disabled { at, .. } => Some(IncidentId::derived(at, self.id.as_u128())),
+        }
     }
 }
 

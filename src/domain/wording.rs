@@ -7,6 +7,7 @@ use super::incident::care::Unacted;
 use super::incident::health::HealthFailure;
 use super::lifecycle::SuspendReason;
 use super::repo::{Instance, ProviderKind};
+use super::sink::{DisableReason, Sink};
 use super::user::Credential;
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ pub fn outage_lasts(instance: &Instance, next: Duration) -> String {
     )
 }
 
-/// The title of an incident about a webhook, a delivery or a credential.
+/// The title of an incident about a webhook, a delivery, a credential or a sink.
 pub fn health_title(failure: HealthFailure<'_>) -> String {
     match failure {
         HealthFailure::HookSuspended(connection, reason) => suspended(connection, reason),
@@ -159,6 +160,7 @@ pub fn health_title(failure: HealthFailure<'_>) -> String {
         }
         HealthFailure::DeliveriesLost { connection, count } => lost(connection, count),
         HealthFailure::CredentialRejected(credential, reason) => rejected(credential, reason),
+        HealthFailure::SinkDisabled(sink, reason) => sink_disabled(sink, reason),
     }
 }
 
@@ -211,6 +213,21 @@ fn rejected(credential: &Credential, reason: RejectReason) -> String {
         RejectReason::RefreshLost => "lost: the answer to its renewal never arrived",
     };
     format!("Credential of {login} at {host} {why}. Sign in again or add another.")
+}
+
+fn sink_disabled(sink: &Sink, reason: DisableReason) -> String {
+    let (name, host) = (&sink.name, &sink.host);
+    let why = match reason {
+        DisableReason::Gone => "it answers that it is permanently gone",
+        DisableReason::NotFound => "it answers that there is no such address",
+        DisableReason::Refused => "it refuses the key",
+        DisableReason::AddressRefused => "its address may not be called",
+        DisableReason::Sealed => "its address cannot be decrypted with the configured master keys",
+    };
+    format!(
+        "Sink {name} ({host}) disabled: {why}. Enter another address (hookherd sinks edit), or \
+         correct the receiver and enable the sink (hookherd sinks resume)."
+    )
 }
 
 #[cfg(test)]

@@ -117,6 +117,7 @@ const fn name(incident: &Incident) -> &'static str {
         (None, Subject::Connection(_)) => "HookherdWebhookFailed",
         (None, Subject::Credential(_)) => "HookherdCredentialFailed",
         (None, Subject::Provider(_)) => "HookherdProviderUnavailable",
+        (None, Subject::Sink(_)) => "HookherdSinkFailed",
     }
 }
 

@@ -10,7 +10,7 @@ use super::stored::{Stored, entered, sealed, unfit};
 use super::verdict::{Said, sent};
 use crate::domain::explanation::Explained;
 use crate::domain::id::{Entropy, NotificationId};
-use crate::domain::incident::{Incident, Resolution, Subject};
+use crate::domain::incident::{Incident, Resolution};
 use crate::domain::repo::FullName;
 use crate::domain::report::Broken;
 use crate::domain::time::Timestamp;
@@ -114,10 +114,7 @@ fn body(message: &Message) -> Vec<u8> {
 }
 
 fn incident(incident: &Incident) -> serde_json::Value {
-    let connection = match incident.subject {
-        Subject::Connection(id) => Some(id.to_string()),
-        Subject::Credential(_) | Subject::Provider(_) => None,
-    };
+    let connection = incident.subject.connection();
     let ci = incident.ci.as_ref();
     json!({
         "id": incident.id.to_string(),
@@ -126,7 +123,8 @@ fn incident(incident: &Incident) -> serde_json::Value {
         "source": incident.source.as_str(),
         "failure_type": incident.failure_type,
         "title": incident.title,
-        "connection_id": connection,
+        "connection_id": connection.map(|id| id.to_string()),
+        "sink_id": incident.subject.sink().map(|id| id.to_string()),
         "repository_full_name": incident.repository.as_ref().map(FullName::as_str),
         "workflow_name": ci.map(|ci| &ci.workflow_name),
         "branch": ci.and_then(|ci| ci.branch.as_ref()),

@@ -1,5 +1,6 @@
 //! A call of a sink, and what its answer means for the sink.
 
+use super::disabled;
 use super::health::Health;
 use super::room::Room;
 use super::trouble::Trouble;
@@ -70,6 +71,8 @@ pub(super) fn judged(receipt: Receipt, health: &mut Health, now: Timestamp) -> R
 /// The sink as it is after a call, when that changes it.
 fn sink_after(sink: &Sink, receipt: &Receipt, now: Timestamp) -> Option<Sink> {
     match receipt {
+        // Another process may have found the same.
+        Receipt::Disabled { .. } if matches!(sink.state, SinkState::Disabled { .. }) => None,
         Receipt::Disabled { reason, .. } => Some(Sink {
             state: SinkState::Disabled {
                 at: now,
@@ -106,6 +109,9 @@ pub(super) async fn store_answer(
         if let Some(sink) = present.take()
             && let Some(after) = sink_after(&sink, receipt, room.tools.now())
         {
+            if !matches!(sink.state, SinkState::Disabled { .. }) {
+                batch.changes.extend(disabled::opened(&after));
+            }
             batch.changes.push(Change::PutSink(Box::new(after)));
             batch = batch.guarded_by(Guard::SameSink(Box::new(sink)));
         }

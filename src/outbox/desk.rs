@@ -1,11 +1,12 @@
 //! What users do with sinks and notifications.
 
+use super::disabled;
 use super::outcome::shown_by;
 use super::room::{Line, Room};
 use super::sample;
 use super::worded::worded;
 use crate::domain::id::{NotificationId, OwnerId, SinkId};
-use crate::domain::incident::Severity;
+use crate::domain::incident::{Resolution, Severity};
 use crate::domain::notification::{Notification, NotificationKind, NotificationState};
 use crate::domain::rulebook::check::BadRules;
 use crate::domain::rulebook::opening::Opening;
@@ -59,7 +60,7 @@ pub struct Edit {
     pub templates: TemplateEdit,
     /// When it gets a digest; `Some(None)` ends that.
     pub digest: Option<Option<Schedule>>,
-    /// Another address, or other keys.
+    /// Another address, or other keys. Enables a sink that was disabled.
     pub wish: Option<Wish>,
     /// Whether it is notified of resolved incidents.
     pub resolved: Option<bool>,
@@ -259,9 +260,14 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
             // Another address has not asked for anything, and shows nothing.
             sink.hold_until = None;
             sink.address = sink.address.wrapping_add(1);
+            // What the former one has answered says nothing of it.
+            if matches!(sink.state, SinkState::Disabled { .. }) {
+                sink.state = SinkState::Enabled;
+            }
             generated = prepared.generated;
         }
         let batch = Batch::of(vec![Change::PutSink(Box::new(sink.clone()))]);
+        let batch = disabled::with_end(room, &present, &sink, batch).await?;
         let guard = Guard::SameSink(Box::new(present));
         match tools.store.commit(batch.guarded_by(guard)).await {
             // Its task has changed it meanwhile.
@@ -307,8 +313,18 @@ pub(super) async fn set_rules(room: &Room, new: NewRules) -> Result<Rulebook, De
 }
 
 pub(super) async fn remove(room: &Room, id: SinkId) -> Result<(), DeskError> {
-    let batch = Batch::of(vec![Change::DeleteSink(id)]);
-    room.tools.store.commit(batch).await?;
+    let store = &room.tools.store;
+    while let Some(present) = store.sink(id).await? {
+        let batch = Batch::of(vec![Change::DeleteSink(id)]);
+        let batch = disabled::resolved(room, id, Resolution::Disconnected, batch).await?;
+        let guard = Guard::SameSink(Box::new(present));
+        match store.commit(batch.guarded_by(guard)).await {
+            // Its task, or a user, has changed it or its incident meanwhile.
+            Err(CommitError::Conflict(Conflict::Changed)) => {}
+            Err(error) => return Err(error.into()),
+            Ok(()) => break,
+        }
+    }
     room.has_changed(id);
     tracing::info!(sink.id = %id, "sink_removed");
     Ok(())

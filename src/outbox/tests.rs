@@ -3,6 +3,7 @@
 mod crowd;
 mod day;
 mod digest;
+mod disabled;
 mod flapping;
 mod hard;
 mod heartbeat;

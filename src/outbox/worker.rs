@@ -2,6 +2,7 @@
 
 use super::announce::announce;
 use super::digest::{self, Looked};
+use super::disabled;
 use super::room::Room;
 use super::sender::send_all;
 use super::trouble::Trouble;
@@ -91,8 +92,12 @@ impl Worker {
             }
             for user in self.room.tools.store.users().await? {
                 let sinks = self.room.tools.store.sinks_of(user.id).await?;
-                let with = sinks.into_iter().filter(|sink| sink.digest.is_some());
-                self.digests.extend(with.map(|sink| sink.id));
+                for sink in sinks {
+                    disabled::catch_up(&self.room, &sink).await?;
+                    if sink.digest.is_some() {
+                        self.digests.insert(sink.id);
+                    }
+                }
             }
             self.has_begun = true;
         }

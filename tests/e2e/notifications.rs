@@ -182,8 +182,16 @@ fn a_sink_that_fails_gets_the_same_message_again_and_one_that_is_gone_is_disable
     assert_eq!(show(&stage, &ann, &path)["disabled_reason"], "gone");
     let waiting = stage.list(&ann, "notifications?state=waiting");
     assert_eq!(waiting.len(), 1, "what it did not get is kept");
+    let about = || {
+        let all = stage.list(&ann, "incidents");
+        let about = all.iter().find(|it| it["sink_id"] == sink.as_str());
+        about.expect("its owner has an incident about it").clone()
+    };
+    assert_eq!(about()["failure_type"], "sink_disabled");
+    assert_eq!(about()["status"], "open");
     let enabled = json!({ "is_enabled": true });
     stage.call(&ann, &format!("PATCH {path}"), &enabled);
+    assert_eq!(about()["resolution"], "recovered");
     wait_for(&stage, &receiver, 4);
     stage.wait_until("the end to be sent", || {
         stage.list(&ann, "notifications?state=sent").len() == 2

@@ -6,10 +6,12 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::{Connection, CredentialUse, WebhookStatus};
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::RejectReason;
-use crate::domain::id::CredentialId;
+use crate::domain::id::{ConnectionId, CredentialId, IncidentId, SinkId};
 use crate::domain::incident::care::Act;
-use crate::domain::incident::{IncidentStatus, Resolution, Subject};
+use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
 use crate::domain::lifecycle::Failure;
+use crate::domain::samples;
+use crate::store::Change;
 use std::time::Duration;
 
 #[actix::test]
@@ -205,6 +207,38 @@ async fn an_incident_of_a_credential_is_acknowledged_resolved_and_ends_with_it()
         .act(Subject::Credential(id), incident, Act::Acknowledge, ANN)
         .await;
     assert!(matches!(late, Err(CommandError::NotNow(_))));
+}
+
+/// Another room writes them, too: so a user's deed is done with what is stored by then.
+#[actix::test]
+async fn an_incident_of_a_sink_is_acknowledged_and_resolved_also_when_it_changes_meanwhile() {
+    let (store, farm) = Farm::faulty();
+    let subject = Subject::Sink(SinkId::from_u128(3));
+    let id = IncidentId::from_u128(9);
+    let incident = Incident {
+        owner: ANN,
+        subject,
+        status: IncidentStatus::Open,
+        ..samples::incident(id, ConnectionId::from_u128(1))
+    };
+    store.writes(Change::PutIncident(Box::new(incident.clone())));
+    let newer = Incident {
+        occurrences: 7,
+        ..incident
+    };
+    let newer = Change::PutIncident(Box::new(newer));
+    let is_incident = |change: &Change| matches!(change, Change::PutIncident(_));
+    store.overtakes(newer, is_incident);
+    let act = |subject, act| farm.actors.act(subject, id, act, ANN);
+    act(subject, Act::Acknowledge).await.unwrap();
+    let stored = || farm.incidents(ANN).remove(0);
+    assert_eq!(stored().status, IncidentStatus::Acknowledged);
+    assert_eq!(stored().occurrences, 7);
+    let other = Subject::Sink(SinkId::from_u128(4));
+    let wrong = act(other, Act::Resolve).await;
+    assert_eq!(wrong, Err(CommandError::NoSuchSubject));
+    act(subject, Act::Resolve).await.unwrap();
+    assert_eq!(stored().resolution, Some(Resolution::ByHand));
 }
 
 /// A suspension that the incident of a credential tells of must not go untold when that ends.

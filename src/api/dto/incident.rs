@@ -1,7 +1,7 @@
 //! Incidents and runs in JSON.
 
 use crate::api::schema::{ResolutionName, RunStatusName};
-use crate::domain::id::{ConnectionId, IncidentId, RunId, UserId};
+use crate::domain::id::{ConnectionId, IncidentId, RunId, SinkId, UserId};
 use crate::domain::incident::{CiFailure, IncidentSource, IncidentStatus, Severity};
 use crate::domain::lane::Code;
 use crate::domain::repo::{FullName, Host, ProviderKind};
@@ -52,12 +52,14 @@ shapes! {
         /// One line for people.
         #[schema(example = "CI failed on main")]
         title: String = incident.title.clone(),
-        /// Connection concerned. Null for an incident about a credential or a provider.
+        /// Connection concerned. Null for an incident about something else.
         connection_id: Option<ConnectionId> = incident.subject.connection(),
         /// Repository of the connection; its last known name when the connection no longer exists.
-        /// Null for an incident about a credential or a provider.
+        /// Null for an incident about something else.
         repository_full_name: Option<FullName> =
             repository.or(incident.repository.as_ref()).cloned(),
+        /// Sink that is disabled, for an incident about that.
+        sink_id: Option<SinkId> = incident.subject.sink(),
         /// Provider that does not answer, for an incident about that.
         provider: Option<ProviderKind> =
             incident.affected.as_ref().map(|affected| affected.instance.provider),

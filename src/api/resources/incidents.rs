@@ -136,7 +136,7 @@ pub(super) async fn act(me: &Me, id: IncidentId, act: Act) -> Answer {
                 done => done.map(drop),
             }
         }
-        subject @ (Subject::Credential(_) | Subject::Provider(_)) => {
+        subject @ (Subject::Credential(_) | Subject::Provider(_) | Subject::Sink(_)) => {
             me.connections.act(subject, id, act, me.caller.user).await
         }
     };

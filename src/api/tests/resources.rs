@@ -44,7 +44,7 @@ fn a_connection_and_an_incident_have_just_the_fields_that_were_promised() {
     assert_eq!(connection["webhook_url"], url);
     let incident = api.owner.show(format!("incidents/{}", api.incident));
     let promised = "id status severity source failure_type title connection_id
-        repository_full_name provider host connections_affected
+        repository_full_name sink_id provider host connections_affected
         run_id workflow_name branch head_branch head_repository pull_request
         trigger commit_sha commit_message author run_url failed_jobs occurrences first_seen_at
         last_seen_at acknowledged_at resolved_at resolution flaky flapping

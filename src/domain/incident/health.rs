@@ -1,4 +1,5 @@
-//! Failures that our own checks report: a hook, a delivery or a credential that needs attention.
+//! Failures that our own checks report: a hook, a delivery, a credential or a sink that needs
+//! attention.
 
 mod failure;
 

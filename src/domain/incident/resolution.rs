@@ -10,9 +10,10 @@ named! {
         Passed(RunId) = "passed",
         /// A user resolved it.
         ByHand = "manual",
-        /// The hook, or the credential, works again.
+        /// The hook, the credential or the sink works again.
         Recovered = "recovered",
-        /// The connection was paused or disconnected, or the credential was removed.
+        /// The connection was paused or disconnected, the credential was removed, or the sink was
+        /// paused or removed.
         Disconnected = "disconnected",
         /// Version 0.1 followed one family of CI events at a time, and closed incidents of the
         /// others. Read, never written.

@@ -2,7 +2,7 @@
 
 use super::{Announced, NotificationKind, Shown, Thread};
 use crate::domain::id::SinkId;
-use crate::domain::incident::{Incident, Severity};
+use crate::domain::incident::{Incident, Severity, Subject};
 use crate::domain::rulebook::decide::Decision;
 use crate::domain::sink::{Sink, SinkState};
 use std::time::Duration;
@@ -65,6 +65,8 @@ pub fn plan(
     };
     let opens = kind.is_some_and(NotificationKind::opens);
     let known = |sink: &Sink| threads.iter().find(|thread| thread.sink == sink.id);
+    // What is wrong with a sink is for the others.
+    let is_about = |sink: &Sink| incident.subject == Subject::Sink(sink.id);
     let concerns = |sink: &&Sink| match kind {
         // Reminders are planned when a message is accepted, and digests by their hour.
         None | Some(NotificationKind::Reminded | NotificationKind::Digest) => false,
@@ -79,7 +81,8 @@ pub fn plan(
                 || known(sink).is_some_and(|thread| thread.shown == Shown::Open)
         }
     };
-    let reached: Vec<SinkId> = sinks.iter().filter(concerns).map(|sink| sink.id).collect();
+    let reached = sinks.iter().filter(|sink| !is_about(sink)).filter(concerns);
+    let reached: Vec<SinkId> = reached.map(|sink| sink.id).collect();
     let episodes = announced.map_or(0, |announced| announced.episode);
     Plan {
         announced: Announced {

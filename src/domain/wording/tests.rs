@@ -1,6 +1,7 @@
 //! What people read.
 
 use super::*;
+use crate::domain::id::SinkId;
 use crate::domain::samples;
 
 #[test]
@@ -35,6 +36,15 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
         HealthFailure::CredentialRejected(&credential, RejectReason::Revoked),
         HealthFailure::CredentialRejected(&credential, RejectReason::RefreshLost),
     ];
+    let sink = samples::sink(SinkId::from_u128(1));
+    for reason in DisableReason::ALL {
+        let title = health_title(HealthFailure::SinkDisabled(&sink, reason));
+        let begins = title.starts_with("Sink team chat (chat.example) disabled: it");
+        assert!(
+            begins && title.ends_with("(hookherd sinks resume)."),
+            "{title}"
+        );
+    }
     for failure in failures {
         let title = health_title(failure);
         assert!(title.ends_with('.') && title.contains("ann"), "{title}");

@@ -417,6 +417,7 @@ fn old_incident<K: Kv>(
             index.kv.get(key.bytes())?.is_none()
         }
         Subject::Provider(_) => false,
+        Subject::Sink(id) => index.sink(id)?.is_none(),
     };
     let goes = is_over || hangs_on_nothing;
     Ok(goes.then(|| {

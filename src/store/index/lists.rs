@@ -337,6 +337,7 @@ impl<K: Kv> Index<K> {
                     }
                     Subject::Credential(id) => self.is_about(id, &filter.whose)?,
                     Subject::Provider(_) => is_about_provider(&incident, &filter.whose),
+                    Subject::Sink(_) => is_about_all(&filter.whose),
                 };
             Ok(fits.then_some(incident))
         })?;
@@ -358,6 +359,11 @@ impl<K: Kv> Index<K> {
         let found = self.record::<Credential>(&Key::of(Kind::Credential).id(id.as_u128()))?;
         Ok(found.is_some_and(|credential| credential.instance.provider == provider))
     }
+}
+
+/// Whether what is about no connection and no provider is asked for.
+const fn is_about_all(whose: &Whose) -> bool {
+    whose.connection.is_none() && whose.repository.is_none() && whose.provider.is_none()
 }
 
 /// Whether the outage of a provider is asked for.

@@ -207,7 +207,7 @@ pub(super) fn forget_incident<K: Kv>(
 }
 
 impl<K: Kv> Index<K> {
-    pub(super) fn sink(&self, id: SinkId) -> Result<Option<Sink>, ReadError> {
+    pub(in crate::store) fn sink(&self, id: SinkId) -> Result<Option<Sink>, ReadError> {
         self.record(&sink_key(id))
     }
 

@@ -327,7 +327,7 @@ mirror!(CareV1 of Care {
     muted_until: Option<Timestamp>,
     log: Vec<Logged>,
 });
-mirror!(IncidentV4 of Incident {
+mirror!(IncidentV5 of Incident {
     id: IncidentId,
     owner: UserId,
     subject: Subject,

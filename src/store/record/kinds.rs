@@ -9,7 +9,7 @@ use crate::domain::delivery::{
 use crate::domain::error_code::ErrorCode;
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
-    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, UserId,
+    ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, SinkId, UserId,
 };
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity, Subject};
 use crate::domain::lifecycle::{Certainty, Desired, Hook, Lifecycle, Phase, SuspendReason};
@@ -227,10 +227,12 @@ mirror!(FailedJobV1 of FailedJob {
 codes!(IncidentStatus { 0 = Open, 1 = Acknowledged, 2 = Resolved });
 codes!(Severity { 0 = Warning, 1 = Error, 2 = Critical });
 codes!(IncidentSource { 0 = Webhook, 1 = Reconcile, 2 = Health });
-mirror_enum!(SubjectV2 of Subject {
+mirror_enum!(SubjectV3 of Subject {
     Connection(ConnectionId),
     Credential(CredentialId),
     Provider(InstanceId),
+    // Incidents have these since their version 5.
+    Sink(SinkId),
 });
 macro_rules! records {
     ($($domain:ident = $kind:literal),* $(,)?) => {$(
@@ -278,6 +280,7 @@ pub(super) mod tests {
             Subject::Connection(ConnectionId::from_u128(1)),
             Subject::Credential(CredentialId::from_u128(1)),
             Subject::Provider(InstanceId::from_u128(1)),
+            Subject::Sink(SinkId::from_u128(1)),
         ]);
         round(vec![
             CredentialUse::Own(CredentialId::from_u128(1)),

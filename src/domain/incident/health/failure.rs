@@ -6,6 +6,7 @@ use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentSource, Severity, Subject};
 use crate::domain::lifecycle::SuspendReason;
 use crate::domain::repo::FullName;
+use crate::domain::sink::{DisableReason, Sink};
 use crate::domain::user::Credential;
 
 named! {
@@ -24,6 +25,8 @@ named! {
         DeliveriesLost = "deliveries_lost",
         /// A credential no longer works.
         CredentialRejected = "credential_rejected",
+        /// A sink was disabled by its answer.
+        SinkDisabled = "sink_disabled",
         /// A provider does not answer: see [`crate::domain::outage`].
         ProviderOutage = "provider_outage",
     }
@@ -68,6 +71,16 @@ pub enum HealthFailure<'a> {
     },
     /// A credential no longer works.
     CredentialRejected(&'a Credential, RejectReason),
+    /// A sink was disabled by its answer.
+    SinkDisabled(&'a Sink, DisableReason),
+}
+
+/// What a failure is about.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    Connection(&'a Connection),
+    Credential(&'a Credential),
+    Sink(&'a Sink),
 }
 
 impl HealthFailure<'_> {
@@ -80,6 +93,7 @@ impl HealthFailure<'_> {
             Self::DeliveryUnreadable { .. } => HealthKind::DeliveryUnreadable,
             Self::DeliveriesLost { .. } => HealthKind::DeliveriesLost,
             Self::CredentialRejected(..) => HealthKind::CredentialRejected,
+            Self::SinkDisabled(..) => HealthKind::SinkDisabled,
         }
     }
 
@@ -90,7 +104,9 @@ impl HealthFailure<'_> {
             | Self::HookDisabled {
                 permanently: false, ..
             } => Severity::Warning,
-            Self::DeliveryUnreadable { .. } | Self::DeliveriesLost { .. } => Severity::Error,
+            Self::DeliveryUnreadable { .. }
+            | Self::DeliveriesLost { .. }
+            | Self::SinkDisabled(..) => Severity::Error,
             Self::HookSuspended(..) | Self::HookDisabled { .. } | Self::CredentialRejected(..) => {
                 Severity::Critical
             }
@@ -100,27 +116,36 @@ impl HealthFailure<'_> {
     /// The subject.
     pub const fn subject(self) -> Subject {
         match self.about() {
-            Ok(connection) => Subject::Connection(connection.id),
-            Err(credential) => Subject::Credential(credential.id),
+            About::Connection(connection) => Subject::Connection(connection.id),
+            About::Credential(credential) => Subject::Credential(credential.id),
+            About::Sink(sink) => Subject::Sink(sink.id),
         }
     }
 
-    const fn about(&self) -> Result<&Connection, &Credential> {
+    const fn about(&self) -> About<'_> {
         match self {
             Self::HookSuspended(connection, _)
             | Self::HookSilent(connection)
             | Self::HookDisabled { connection, .. }
             | Self::DeliveryUnreadable { connection, .. }
-            | Self::DeliveriesLost { connection, .. } => Ok(connection),
-            Self::CredentialRejected(credential, _) => Err(credential),
+            | Self::DeliveriesLost { connection, .. } => About::Connection(connection),
+            Self::CredentialRejected(credential, _) => About::Credential(credential),
+            Self::SinkDisabled(sink, _) => About::Sink(sink),
         }
     }
 
-    pub(super) fn owner(&self) -> UserId {
-        self.about().map_or_else(|c| c.owner, |c| c.owner)
+    pub(super) const fn owner(&self) -> UserId {
+        match self.about() {
+            About::Connection(connection) => connection.owner,
+            About::Credential(credential) => credential.owner,
+            About::Sink(sink) => sink.owner,
+        }
     }
 
     pub(super) fn repository(&self) -> Option<FullName> {
-        self.about().ok().map(|c| c.full_name.clone())
+        match self.about() {
+            About::Connection(connection) => Some(connection.full_name.clone()),
+            About::Credential(_) | About::Sink(_) => None,
+        }
     }
 }
