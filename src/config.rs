@@ -35,7 +35,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, allowed, bad, deadline, duration, interval, is_json, log_level, networks,
+    address, allowed, bad, deadline, duration, interval, is_json, log_level, networks, notice,
     optional_path, own_address, public_url, rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
@@ -124,6 +124,8 @@ settings! {
         rotate_every: Option<Duration> = "rotation",
         /// Longer than a provider may take to carry out a call after its timeout.
         settle_time: Duration = "interval",
+        /// How long before it expires the owner of a token is notified.
+        token_expiry_notice: Duration = "notice",
         /// First wait after transient failures.
         retry_initial: Duration = "interval",
         /// Longest wait after transient failures.

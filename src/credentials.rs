@@ -8,8 +8,10 @@
 //! and ADR 18.
 
 mod accounts;
+mod asked;
 mod call;
 mod candidates;
+mod expiry;
 mod holds;
 mod load;
 mod loads;

@@ -15,6 +15,8 @@ pub mod errand;
 pub mod error_code;
 pub mod event;
 pub mod excerpt;
+pub mod expiring;
+pub mod expiry;
 pub mod explanation;
 pub mod grant;
 pub mod health;

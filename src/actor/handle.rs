@@ -99,7 +99,7 @@ impl Actors {
     /// one after the other. Needs a running actix system.
     pub fn start(ports: Ports, settings: Settings, connections: Vec<ConnectionId>) -> Self {
         let ports = Arc::new(ports);
-        let (pool, deaths) = Pool::new(Arc::clone(&ports));
+        let (pool, deaths) = Pool::new(Arc::clone(&ports), settings.token_expiry_notice);
         let services = Arc::new(Services {
             started_at: ports.now(),
             quiet_pings: QuietPings::default(),

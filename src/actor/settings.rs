@@ -1,6 +1,7 @@
 //! The settings of the actors.
 
 use crate::domain::backoff::Backoff;
+use crate::domain::expiry::NOTICE;
 use crate::domain::pace::Intervals;
 use crate::domain::rule::Rules;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub settle_time: Duration,
     /// Calls interrupted by a restart are repeated within this time.
     pub startup_spread: Duration,
+    /// How long before it expires the owner of a token is notified.
+    pub token_expiry_notice: Duration,
     /// How long connecting waits for the hook before it answers.
     pub connect_wait: Duration,
     /// The rules for incidents.
@@ -58,6 +61,7 @@ impl Default for Settings {
             },
             settle_time: Duration::from_mins(2),
             startup_spread: Duration::from_secs(10),
+            token_expiry_notice: NOTICE,
             connect_wait: Duration::from_secs(5),
             rules: Rules::default(),
             supervision: super::supervise::Policy::default(),

@@ -7,6 +7,7 @@ mod disabled;
 mod doubt;
 mod errands;
 mod events;
+mod expiring;
 mod fakes;
 mod fold;
 mod grants;

@@ -2,7 +2,6 @@
 //! own. Neither the threads that serve requests nor the router's wait for it.
 
 use crate::domain::connection::WebhookStatus;
-use crate::domain::grant::Grant;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::ProviderKind;
 use crate::domain::rotation::RotationState;
@@ -131,10 +130,7 @@ impl Census {
 
     fn add_credential(&mut self, credential: &Credential, now: Timestamp) {
         // An access token that can be renewed ends without consequences.
-        let ends_at = match &credential.grant {
-            Grant::Oauth(grant) if grant.refresh.is_none() => grant.expires_at,
-            Grant::Oauth(_) | Grant::Token { .. } | Grant::App { .. } => None,
-        };
+        let ends_at = credential.ends_at();
         let state = match (&credential.rejected, ends_at) {
             (Some(_), _) => REJECTED,
             (None, Some(at)) if at <= now => EXPIRED,

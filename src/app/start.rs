@@ -182,6 +182,7 @@ fn settings(config: &Config) -> Settings {
         retry: backoff(health.retry_initial, health.retry_max),
         slow_retry: backoff(health.slow_retry_initial, health.slow_retry_max),
         settle_time: health.settle_time,
+        token_expiry_notice: health.token_expiry_notice,
         startup_spread: health.startup_spread,
         connect_wait: health.connect_wait,
         rules: config.rules.clone(),

@@ -60,13 +60,14 @@ pub(super) enum Credential {
 }
 
 /// How credentials are listed.
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 8] = [
     Column::id("ID", "/id"),
     Column::text("PROVIDER", "/provider"),
     Column::text("HOST", "/host"),
     Column::text("ACCOUNT", "/account/login"),
     Column::text("KIND", "/kind").optional(),
     Column::text("PROBLEM", "/rejected_because"),
+    Column::time("EXPIRES", "/expires_at"),
     Column::time("CREATED", "/created_at").optional(),
 ];
 /// Longest token that is read from standard input.

@@ -59,6 +59,7 @@ macro_rules! texts {
 texts! {
     duration: Duration = read_duration;
     interval: Duration = read_interval;
+    notice: Duration = read_notice;
     rotation: Option<Duration> = read_rotation;
     deadline: Duration = read_deadline;
     size: u64 = read_size;
@@ -106,6 +107,17 @@ fn read_interval(text: &str) -> Result<Duration, &'static str> {
     let interval = read_duration(text)?;
     let interval = Some(interval).filter(|interval| !interval.is_zero());
     interval.ok_or("a duration greater than zero")
+}
+
+/// How long before the end of a token: providers offer 30 to 366 days, and a day is the least that
+/// leaves a person time.
+fn read_notice(text: &str) -> Result<Duration, &'static str> {
+    let notice = read_duration(text)?;
+    let day = Duration::from_hours(24);
+    let is_fit = (day..=day * 90).contains(&notice);
+    is_fit
+        .then_some(notice)
+        .ok_or("a duration from 1day to 90days")
 }
 
 /// The word for a rotation that never comes by itself.

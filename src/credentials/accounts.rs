@@ -5,6 +5,7 @@ use super::problem::not_configured;
 use super::sealing::{grant_of, seal};
 use super::slot::Turn;
 use crate::domain::errand::Errand;
+use crate::domain::expiry::Expiry;
 use crate::domain::grant::Grant;
 use crate::domain::id::{CredentialId, IncidentId, UserId};
 use crate::domain::incident::care::Act;
@@ -91,6 +92,7 @@ impl Pool {
                 account: identity.account.clone(),
                 scopes: identity.scopes.clone(),
                 rejected: None,
+                expiry: expiry_of(&offer, &identity),
                 ..present.clone()
             };
             let credential = self.with(renewed, &offer);
@@ -119,6 +121,7 @@ impl Pool {
         offer: &Offer,
     ) -> Result<Credential, AddError> {
         let ports = &self.ports;
+        let expiry = expiry_of(offer, &identity);
         let blank = Credential {
             id: CredentialId::generate(ports.clock.now_for_id(), &*ports.entropy),
             owner,
@@ -131,6 +134,7 @@ impl Pool {
             is_shared: false,
             created_at: ports.now(),
             rejected: None,
+            expiry,
         };
         let credential = self.with(blank, offer);
         let batch = Batch::of(vec![Change::PutCredential(credential.clone())]);
@@ -156,6 +160,7 @@ impl Pool {
                 return Ok(Identity {
                     account: found.account,
                     scopes: found.rights,
+                    expires_at: None,
                 });
             }
         };
@@ -310,6 +315,14 @@ impl Pool {
                 committed => return Ok(committed?),
             }
         }
+    }
+}
+
+/// When a token that a user has added expires. What the provider issues renews itself.
+const fn expiry_of(offer: &Offer, identity: &Identity) -> Option<Expiry> {
+    match offer {
+        Offer::Token(_) => Some(Expiry::new(identity.expires_at)),
+        Offer::Oauth(_) | Offer::Installation(_) => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pool: its state, and the only code that writes credentials.
 
+use super::asked::Asked;
 use super::holds::Holds;
 use super::loads::Loads;
 use super::outages::Outages;
@@ -37,6 +38,9 @@ pub struct Pool {
     pub(super) outages: Outages,
     pub(super) holds: Holds,
     pub(super) loads: Loads,
+    /// How long before their end the owners of tokens are notified.
+    pub(super) notice: Duration,
+    pub(super) expiries_asked: Asked,
 }
 
 impl fmt::Debug for Pool {
@@ -46,13 +50,16 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// A pool, and the channel on which it reports dead credentials.
-    pub fn new(ports: Arc<Ports>) -> (Arc<Self>, mpsc::Receiver<CredentialId>) {
+    /// A pool, and the channel on which it reports dead credentials. The owners of tokens that
+    /// expire are notified so long before.
+    pub fn new(ports: Arc<Ports>, notice: Duration) -> (Arc<Self>, mpsc::Receiver<CredentialId>) {
         let (died, deaths) = mpsc::channel(DEATHS_MAX);
         let pool = Self {
             outages: Outages::new(Arc::clone(&ports)),
             holds: Holds::default(),
             loads: Loads::default(),
+            notice,
+            expiries_asked: Asked::default(),
             ports,
             slots: Mutex::default(),
             adding: tokio::sync::Mutex::default(),

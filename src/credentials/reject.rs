@@ -2,10 +2,11 @@
 
 use super::pool::{Pool, is_lost_race};
 use super::problem::{dead, not_stored, unreadable, waiting};
+use crate::domain::expiry::Expiry;
 use crate::domain::grant::{RejectReason, Rejection};
 use crate::domain::id::{CredentialId, IncidentId};
-use crate::domain::incident::health::{self, HealthFailure};
-use crate::domain::incident::{Resolution, Subject};
+use crate::domain::incident::health::{self, HealthFailure, HealthKind};
+use crate::domain::incident::{Incident, Resolution, Subject};
 use crate::domain::user::Credential;
 use crate::domain::wording;
 use crate::provider::ProviderError;
@@ -25,17 +26,23 @@ impl Pool {
         loop {
             let rejected = Credential {
                 rejected: Some(Rejection { at: now, reason }),
+                // What was to come has come.
+                expiry: present.expiry.map(|expiry| Expiry::new(expiry.at)),
                 ..present.clone()
             };
             let unresolved = match ports.store.unresolved_incidents(subject).await {
                 Ok(unresolved) => unresolved,
                 Err(error) => return unreadable(&error),
             };
+            let is_about_end = |it: &Incident| HealthKind::CredentialExpiring.is_of(it);
+            let (about_end, unresolved) = unresolved.into_iter().partition(is_about_end);
+            let replaced = health::resolve_all(about_end, Resolution::Replaced, now);
             let failure = HealthFailure::CredentialRejected(&rejected, reason);
             let id = IncidentId::generate(ports.clock.now_for_id(), &*ports.entropy);
             let incident = health::report(failure, 1, unresolved, id, now);
-            let incident = Change::PutIncident(Box::new(incident));
-            match self.replace(&present, rejected, [incident]).await {
+            let incidents = replaced.chain([incident]);
+            let incidents = incidents.map(|it| Change::PutIncident(Box::new(it)));
+            match self.replace(&present, rejected, incidents).await {
                 Ok(()) => break,
                 Err(error) if is_lost_race(&error) => {}
                 Err(error) => return not_stored(&error),

@@ -103,6 +103,7 @@ impl Pool {
                     if let Err(error) = self.weigh(&page).await {
                         tracing::warn!(%error, "the connections of credentials cannot be counted");
                     }
+                    self.look_at_expiries(&page).await;
                     self.sweep_page(page).await;
                 }
                 Ok(None) => return self.weighed(|id| there.contains(&id)),

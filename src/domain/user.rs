@@ -1,5 +1,6 @@
 //! Users, their API tokens, and their credentials for providers.
 
+use super::expiry::Expiry;
 use super::grant::{Grant, Rejection};
 use super::id::{CredentialId, TokenId, UserId};
 use super::repo::Instance;
@@ -121,6 +122,8 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// Why it is no longer used; `None` while it works.
     pub rejected: Option<Rejection>,
+    /// When it expires; `None` until its provider was asked, and for what is no token of a user.
+    pub expiry: Option<Expiry>,
 }
 
 impl Credential {

@@ -8,6 +8,7 @@ use super::incident::health::HealthFailure;
 use super::lifecycle::SuspendReason;
 use super::repo::{Instance, ProviderKind};
 use super::sink::{DisableReason, Sink};
+use super::time::Timestamp;
 use super::user::Credential;
 use std::time::Duration;
 
@@ -160,6 +161,7 @@ pub fn health_title(failure: HealthFailure<'_>) -> String {
         }
         HealthFailure::DeliveriesLost { connection, count } => lost(connection, count),
         HealthFailure::CredentialRejected(credential, reason) => rejected(credential, reason),
+        HealthFailure::CredentialExpiring(credential, _) => expiring(credential),
         HealthFailure::SinkDisabled(sink, reason) => sink_disabled(sink, reason),
     }
 }
@@ -213,6 +215,22 @@ fn rejected(credential: &Credential, reason: RejectReason) -> String {
         RejectReason::RefreshLost => "lost: the answer to its renewal never arrived",
     };
     format!("Credential of {login} at {host} {why}. Sign in again or add another.")
+}
+
+fn expiring(credential: &Credential) -> String {
+    let (login, host) = (&credential.account.login, &credential.instance.host);
+    let end = credential.expiry.and_then(|expiry| expiry.at).and_then(day);
+    let when = end.map_or_else(String::new, |day| format!(" on {day}"));
+    format!(
+        "Token of {login} at {host} expires{when}. Create a new one there, and add it (hookherd \
+         credential add)."
+    )
+}
+
+/// The day of a time, in UTC.
+fn day(at: Timestamp) -> Option<String> {
+    let at = jiff::Timestamp::from_millisecond(at.0).ok()?;
+    Some(at.strftime("%Y-%m-%d").to_string())
 }
 
 fn sink_disabled(sink: &Sink, reason: DisableReason) -> String {

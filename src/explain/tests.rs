@@ -6,6 +6,7 @@ mod trouble;
 use super::{Explainer, Settings};
 use crate::credentials::{OneToken, Pool, Ports};
 use crate::domain::connection::Connection;
+use crate::domain::expiry::NOTICE;
 use crate::domain::explanation::samples::ci_incident;
 use crate::domain::explanation::{Explained, Explanation, ExplanationState, Unread};
 use crate::domain::id::{ConnectionId, IncidentId, RunId};
@@ -117,7 +118,7 @@ impl World {
             entropy: Arc::clone(&self.entropy) as _,
             public_url: "http://127.0.0.1:8080".to_owned(),
         });
-        let (pool, _) = Pool::new(Arc::clone(&ports));
+        let (pool, _) = Pool::new(Arc::clone(&ports), NOTICE);
         self.explainer = Some(Explainer::start((ports, pool), self.settings));
     }
 

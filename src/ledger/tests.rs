@@ -14,6 +14,7 @@ use super::{Recovery, Settings};
 use crate::credentials::{OneToken, Pool, Ports};
 use crate::domain::connection::Connection;
 use crate::domain::delivery::{Delivery, Source};
+use crate::domain::expiry::NOTICE;
 use crate::domain::id::{ConnectionId, DeliveryId, HookId};
 use crate::domain::incident::{Incident, Subject};
 use crate::domain::ledger::{Asked, AskedBy, Gap, Ledger, Loss};
@@ -160,7 +161,7 @@ impl World {
             entropy: Arc::clone(&self.entropy) as _,
             public_url: "http://127.0.0.1:8080".to_owned(),
         });
-        let (pool, _) = Pool::new(Arc::clone(&ports));
+        let (pool, _) = Pool::new(Arc::clone(&ports), NOTICE);
         let all = self.store.connection_ids().ready().unwrap();
         let (settings, delivered) = (self.settings.clone(), Box::new(|_| {}));
         let started = Reconciler::start((ports, pool), settings, all, delivered).await;

@@ -232,7 +232,7 @@ const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
         Resolution::ByHand => "resolved by a user",
         Resolution::Recovered => "it works again",
         Resolution::Disconnected => "the connection was paused or disconnected",
-        Resolution::Superseded => "another incident replaces it",
+        Resolution::Superseded | Resolution::Replaced => "another incident replaces it",
         Resolution::BranchDeleted => "the branch was deleted",
         Resolution::TagDeleted => "the tag was deleted",
         Resolution::PullRequestClosed => "the pull request was closed",

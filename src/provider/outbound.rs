@@ -149,13 +149,15 @@ pub enum TakenAway {
     Changed,
 }
 
-/// The account and the scopes of a token.
+/// The account, the scopes and the end of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The account.
     pub account: Account,
     /// The scopes, when the provider reports them.
     pub scopes: Vec<String>,
+    /// When the token expires; `None` when it does not, or when the provider does not say.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Outbound: calls to a provider. One per installation.
@@ -264,6 +266,6 @@ pub trait Hooks: Logs + Explain {
         CallLimits::default()
     }
 
-    /// The account and the scopes of the token.
+    /// The account, the scopes and the end of the token.
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity>;
 }

@@ -26,6 +26,7 @@ both! {
     a_hook_deleted_by_hand_is_missing_and_made_again
     without_the_role_nothing_is_gone
     a_revoked_token_is_unauthorized
+    the_end_of_a_token_is_reported
     an_archived_repository_is_refused
     a_moved_repository_is_followed
     limits_are_kept_until_they_end
@@ -170,6 +171,25 @@ async fn a_revoked_token_is_unauthorized(stand: Stand) {
     let identity = stand.hooks.identity(&stand.access).await;
     let failure = identity.map_err(|error| error.failure);
     assert_eq!(failure, Err(Failure::Unauthorized));
+}
+
+async fn the_end_of_a_token_is_reported(stand: Stand) {
+    let end = async || {
+        let identity = stand.hooks.identity(&stand.access).await;
+        identity.expect("the token works").expires_at
+    };
+    assert_eq!(end().await, None);
+    stand.expire(Duration::from_hours(30 * 24));
+    let at = end().await.expect("it has an end");
+    let left = at.since(hookherd::app::SystemClock.now());
+    let (day, slack) = (Duration::from_hours(24), Duration::from_mins(1));
+    // GitLab's are days; GitHub's have seconds.
+    let least = match stand.kind {
+        ProviderKind::Github => day * 30 - slack,
+        ProviderKind::Gitlab => day * 29 - slack,
+    };
+    assert!(least < left && left <= day * 30, "{left:?}");
+    assert_eq!(at.0 % 1000, 0);
 }
 
 async fn an_archived_repository_is_refused(stand: Stand) {

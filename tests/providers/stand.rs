@@ -275,6 +275,15 @@ impl Stand {
         }
     }
 
+    /// The token expires so long from now, or at the beginning of that day.
+    pub(crate) fn expire(&self, within: Duration) {
+        let token = self.access.token.expose();
+        match self.kind {
+            ProviderKind::Github => self.simulator.github().expire_token(token, within),
+            ProviderKind::Gitlab => self.simulator.gitlab().expire_token(token, within),
+        }
+    }
+
     pub(crate) fn archive(&self) {
         match self.kind {
             ProviderKind::Github => self.simulator.github().archive(self.name()),

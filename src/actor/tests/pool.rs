@@ -8,6 +8,7 @@ use crate::domain::command::CommandKind;
 use crate::domain::connection::{CredentialUse, WebhookStatus};
 use crate::domain::errand::Errand;
 use crate::domain::error_code::ErrorCode;
+use crate::domain::expiry::NOTICE;
 use crate::domain::grant::{Grant, RejectReason};
 use crate::domain::id::CredentialId;
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
@@ -463,7 +464,7 @@ async fn two_processes_that_renew_one_grant_lose_neither_it_nor_what_a_user_chan
     let (farm, id) = Farm::signed_in().await;
     farm.actors.abandon();
     let ours = &farm.actors.services().pool;
-    let (theirs, _deaths) = Pool::new(Arc::clone(&farm.actors.services().ports));
+    let (theirs, _deaths) = Pool::new(Arc::clone(&farm.actors.services().ports), NOTICE);
     for round in 0..20 {
         tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
         let is_shared = round % 2 == 0;

@@ -52,6 +52,8 @@ pub(super) struct FakeProvider {
     pub(super) refused: Mutex<BTreeMap<String, Failure>>,
     /// Whose these tokens are; the others are of account 5.
     pub(super) accounts: Mutex<BTreeMap<String, (u64, &'static str)>>,
+    /// When these tokens expire; the others do not.
+    pub(super) expires: Mutex<BTreeMap<String, Timestamp>>,
     /// Knows which access tokens are good.
     grants: Arc<FakeGrants>,
     new_name: Mutex<Option<String>>,
@@ -396,13 +398,15 @@ impl Hooks for FakeProvider {
     fn identity<'a>(&'a self, access: &'a Access) -> Calling<'a, Identity> {
         let known = self.accounts.lock().get(access.token.expose()).copied();
         let (id, login) = known.unwrap_or((5, "ann"));
+        let expires_at = self.expires.lock().get(access.token.expose()).copied();
         let account = Account {
             id,
             login: login.into(),
         };
-        Box::pin(self.call("identity", access, || Identity {
+        Box::pin(self.call("identity", access, move || Identity {
             account,
             scopes: Vec::new(),
+            expires_at,
         }))
     }
 }

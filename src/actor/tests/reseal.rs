@@ -2,6 +2,7 @@
 
 use super::fakes::{Seeded, still_ports};
 use crate::credentials::{Pool, Ports};
+use crate::domain::expiry::NOTICE;
 use crate::domain::grant::{Grant, OauthGrant};
 use crate::domain::id::{CredentialId, UserId};
 use crate::domain::repo::{Instance, ProviderKind};
@@ -90,7 +91,7 @@ async fn every_token_of_every_kind_is_sealed_with_the_newest_key() {
         seal: Arc::new(both),
         ..still_ports(Arc::clone(&store) as Arc<dyn Store>)
     };
-    let (pool, _) = Pool::new(Arc::new(ports));
+    let (pool, _) = Pool::new(Arc::new(ports), NOTICE);
     pool.reseal().await.unwrap();
     let mut seen = 0;
     for number in 1..=3 {

@@ -90,10 +90,12 @@ shapes! {
         },
         /// True when connections of other users may use it.
         is_shared: bool = credential.is_shared,
-        /// When the OAuth access token expires. Null when it does not expire.
+        /// When the token expires, as the provider says. Null when it does not expire, or when
+        /// that is not known.
         expires_at: Option<Timestamp> = match &credential.grant {
             Grant::Oauth(grant) => grant.expires_at,
-            Grant::Token { .. } | Grant::App { .. } => None,
+            Grant::Token { .. } => credential.expiry.and_then(|expiry| expiry.at),
+            Grant::App { .. } => None,
         },
         /// True when it is renewed automatically.
         is_renewed: bool = match &credential.grant {

@@ -79,11 +79,11 @@ fn judge(one: &Value, all: &[Value], now: OffsetDateTime) -> (Verdict, String) {
         End::Later(when) => (Verdict::Good, format!("it expires {when}")),
         End::Soon(when) => (
             Verdict::Warning,
-            format!("it expires {when} and is not refreshed: sign in again"),
+            format!("it expires {when} and is not refreshed: sign in again, or add a new token"),
         ),
         End::Past(when) => (
             Verdict::Bad,
-            format!("it expired {when} and was not refreshed: sign in again"),
+            format!("it expired {when} and was not refreshed: sign in again, or add a new token"),
         ),
     };
     (rights.max(life), format!("works; {may}; {lasts}"))

@@ -31,6 +31,8 @@ named! {
         /// A check suite had reported it; its workflow run reports the same failure in an incident
         /// that is still open.
         Mirrored = "mirrored",
+        /// Another incident says more of the same.
+        Replaced = "replaced",
         /// A late report has shown that its failures belong to an earlier incident: they failed too
         /// soon after a pass, or while the workflow flapped.
         Joined = "joined",
@@ -53,6 +55,7 @@ impl Resolution {
             | Self::Recovered
             | Self::Disconnected
             | Self::Superseded
+            | Self::Replaced
             | Self::Mirrored => false,
         }
     }

@@ -104,6 +104,7 @@ impl Entry {
             | Resolution::Merged
             | Resolution::LeftQueue
             | Resolution::Mirrored
+            | Resolution::Replaced
             | Resolution::Joined => None,
         };
         Self {

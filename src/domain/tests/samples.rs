@@ -3,6 +3,7 @@
 use crate::domain::connection::{Connection, LastError};
 use crate::domain::delivery::{BodyDigest, Delivery, DeliveryState, Payload, Source};
 use crate::domain::error_code::ErrorCode;
+use crate::domain::expiry::Expiry;
 use crate::domain::grant::Grant;
 use crate::domain::history::{Entry, EntryKind, Evidence, History, Reaction};
 use crate::domain::id::{
@@ -150,6 +151,7 @@ pub(crate) fn credential(id: u128, owner: UserId) -> Credential {
         is_shared: false,
         created_at: AT,
         rejected: None,
+        expiry: Some(Expiry::default()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people read.
 
 use super::*;
+use crate::domain::expiry::{Expiry, Nearness};
 use crate::domain::id::SinkId;
 use crate::domain::samples;
 
@@ -36,6 +37,16 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
         HealthFailure::CredentialRejected(&credential, RejectReason::Revoked),
         HealthFailure::CredentialRejected(&credential, RejectReason::RefreshLost),
     ];
+    let ending = Credential {
+        expiry: Some(Expiry::new(Some(Timestamp(1_800_000_000_000)))),
+        ..samples::credential(3, samples::ANN)
+    };
+    let title = health_title(HealthFailure::CredentialExpiring(&ending, Nearness::Soon));
+    assert_eq!(
+        title,
+        "Token of ann at github.com expires on 2027-01-15. Create a new one there, and add it \
+         (hookherd credential add)."
+    );
     let sink = samples::sink(SinkId::from_u128(1));
     for reason in DisableReason::ALL {
         let title = health_title(HealthFailure::SinkDisabled(&sink, reason));

@@ -24,6 +24,18 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
         .ok_or_else(|| errors::bad_answer("a repository with an invalid name"))
 }
 
+/// When the token expires, on each answer to a call with one that does. Of personal tokens since
+/// 2021: <https://github.blog/changelog/2021-07-26-expiration-options-for-personal-access-tokens/>.
+const EXPIRATION: &str = "github-authentication-token-expiration";
+
+/// The header's time: `2026-11-30 17:00:00 UTC`, or `2026-11-30 17:00:00 +0900` (both are read by
+/// GitHub's Go client: <https://github.com/google/go-github/issues/2649>).
+fn expiration(text: &str) -> Option<Timestamp> {
+    let text = text.trim().replace(" UTC", " +0000");
+    let parsed = jiff::fmt::strtime::parse("%Y-%m-%d %H:%M:%S %z", text).ok()?;
+    Some(Timestamp(parsed.to_timestamp().ok()?.as_millisecond()))
+}
+
 /// The prefix of tokens of App installations. They have no user, and a separate list.
 const INSTALLATION_TOKEN: &str = "ghs_";
 
@@ -108,6 +120,7 @@ impl Operations for GithubDialect {
         Ok(Identity {
             account: Account::reported(user.id, &user.login),
             scopes: scopes_reported(scopes.split(',')),
+            expires_at: answer.header(EXPIRATION).and_then(expiration),
         })
     }
 
@@ -230,5 +243,21 @@ impl Operations for GithubDialect {
         sha: &str,
     ) -> Result<Part<Vec<FoundRequest>>, ProviderError> {
         explain::requests_of(s, repository, sha).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_read_with_both_kinds_of_zones() {
+        let at = Some(Timestamp(1_800_000_000_000));
+        assert_eq!(expiration("2027-01-15 08:00:00 UTC"), at);
+        assert_eq!(expiration("2027-01-15 17:00:00 +0900"), at);
+        assert_eq!(expiration("2027-01-15 03:00:00 -0500"), at);
+        for strange in ["", "never", "2027-01-15", "2027-13-15 08:00:00 UTC"] {
+            assert_eq!(expiration(strange), None, "{strange}");
+        }
     }
 }

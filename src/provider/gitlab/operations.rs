@@ -24,6 +24,16 @@ fn repository(answer: &Answer) -> Result<Repository, ProviderError> {
         .ok_or_else(|| errors::bad_answer("a project with an invalid name"))
 }
 
+/// When an access token expires: at the beginning of that day, in UTC
+/// (<https://docs.gitlab.com/user/profile/personal_access_tokens/>).
+fn expiration(day: &str) -> Option<Timestamp> {
+    let day: jiff::civil::Date = day.parse().ok()?;
+    let begin = jiff::tz::TimeZone::UTC
+        .to_timestamp(day.at(0, 0, 0, 0))
+        .ok()?;
+    Some(Timestamp(begin.as_millisecond()))
+}
+
 /// Whether a namespace of this name exists, visible or not.
 #[derive(serde::Deserialize)]
 struct Existence {
@@ -105,18 +115,20 @@ impl Operations for GitlabDialect {
         Ok((repositories, has_next))
     }
 
-    /// The scopes are known for access tokens only: an OAuth token cannot request its own.
+    /// The scopes and the end are known for access tokens only: an OAuth token cannot request its
+    /// own.
     async fn identity(s: &mut Talk<'_>) -> Result<Identity, ProviderError> {
         let answer = s.get_own("user").await?;
         let user: UserBody = errors::parse(&answer)?;
         let token = s.get_own("personal_access_tokens/self").await;
         let token = token.and_then(|answer| errors::parse::<TokenBody>(&answer));
+        let token = token.ok();
+        let scopes = token.iter().flat_map(|token| &token.scopes);
+        let expires_at = token.as_ref().and_then(|token| token.expires_at.as_deref());
         Ok(Identity {
             account: Account::reported(user.id, &user.username),
-            scopes: token.map_or_else(
-                |_| Vec::new(),
-                |token| scopes_reported(token.scopes.iter().map(String::as_str)),
-            ),
+            scopes: scopes_reported(scopes.map(String::as_str)),
+            expires_at: expires_at.and_then(expiration),
         })
     }
 
@@ -240,5 +252,18 @@ impl Operations for GitlabDialect {
         sha: &str,
     ) -> Result<Part<Vec<FoundRequest>>, ProviderError> {
         explain::requests_of(s, repository, sha).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_expires_at_the_beginning_of_its_day() {
+        assert_eq!(expiration("2027-01-15"), Some(Timestamp(1_799_971_200_000)));
+        for strange in ["", "soon", "2027-13-15"] {
+            assert_eq!(expiration(strange), None, "{strange}");
+        }
     }
 }

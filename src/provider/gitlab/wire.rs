@@ -223,4 +223,7 @@ pub(super) struct UserBody {
 pub(super) struct TokenBody {
     #[serde(default)]
     pub(super) scopes: Vec<String>,
+    /// The day on which it expires.
+    #[serde(default)]
+    pub(super) expires_at: Option<String>,
 }

@@ -23,6 +23,15 @@ impl GithubHandle {
         self.0.github().add_token(login, scopes)
     }
 
+    /// Sets when a token of a user expires: so long from now.
+    pub fn expire_token(&self, token: &str, within: Duration) {
+        let mut state = self.0.github();
+        let at_s = state.now_s() + within.as_secs();
+        if let Some(token) = state.tokens.get_mut(token) {
+            (token.is_personal, token.expires_at_s) = (true, Some(at_s));
+        }
+    }
+
     /// Makes a token worthless.
     pub fn revoke_token(&self, token: &str) {
         self.0.github().tokens.remove(token);

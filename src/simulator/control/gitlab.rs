@@ -9,6 +9,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Seconds of a day.
+const DAY_S: u64 = 24 * 3600;
+
 /// A pipeline, and the events of what happened to it.
 type Played = (Pipeline, Vec<(&'static str, Value)>);
 
@@ -27,6 +30,15 @@ impl GitlabHandle {
         let mut state = self.0.gitlab();
         state.add_user(login);
         state.add_token(login, scopes)
+    }
+
+    /// Sets when a token of a user expires: at the beginning of the day that is so far from now.
+    pub fn expire_token(&self, token: &str, within: Duration) {
+        let mut state = self.0.gitlab();
+        let at_s = state.now_s() + within.as_secs();
+        if let Some(token) = state.tokens.get_mut(token) {
+            token.expires_at_s = Some(at_s - at_s % DAY_S);
+        }
     }
 
     /// Makes a token worthless.

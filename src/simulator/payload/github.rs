@@ -22,6 +22,12 @@ pub(crate) fn time(seconds: u64) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
 
+/// The end of a token, as its header says it.
+pub(crate) fn expiration(at_s: u64) -> String {
+    let text = time(at_s).replace('T', " ");
+    text.replace('Z', " UTC")
+}
+
 /// Parts of a repository that are URLs below its own.
 const URLS: &str = "\
     archive assignees blobs branches collaborators comments commits compare contents \

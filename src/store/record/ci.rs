@@ -200,6 +200,8 @@ mirror_enum!(ResolutionV2 of Resolution {
     LeftQueue,
     Mirrored,
     Joined,
+    // Incidents have this since their version 5.
+    Replaced,
 });
 mirror_enum!(PointKindV2 of PointKind {
     Passed,

@@ -7,6 +7,7 @@ use crate::domain::delivery::{
     BodyDigest, Delivery, DeliveryProgress, DeliveryState, Outcome, Source,
 };
 use crate::domain::error_code::ErrorCode;
+use crate::domain::expiry::{Expiry, Nearness, Told};
 use crate::domain::grant::{Grant, OauthGrant, RejectReason, Rejection};
 use crate::domain::id::{
     ConnectionId, CredentialId, DeliveryId, HookId, HookKey, IncidentId, RunId, SinkId, UserId,
@@ -39,7 +40,10 @@ mirror_enum!(GrantV1 of Grant {
 });
 codes!(RejectReason { 0 = Refused, 1 = Expired, 2 = Revoked, 3 = RefreshLost });
 mirror!(RejectionV1 of Rejection { at: Timestamp, reason: RejectReason });
-mirror!(CredentialV1 of Credential {
+codes!(Nearness { 0 = Soon, 1 = Close });
+mirror!(ToldV1 of Told { incident: IncidentId, nearness: Nearness });
+mirror!(ExpiryV1 of Expiry { at: Option<Timestamp>, told: Option<Told> });
+mirror!(CredentialV2 of Credential {
     id: CredentialId,
     owner: UserId,
     instance: Instance,
@@ -49,6 +53,7 @@ mirror!(CredentialV1 of Credential {
     is_shared: bool,
     created_at: Timestamp,
     rejected: Option<Rejection>,
+    expiry: Option<Expiry>,
 });
 
 codes!(Certainty { 0 = Sure, 1 = Unsure, 2 = Confirming });
@@ -243,7 +248,6 @@ macro_rules! records {
     )*};
 }
 records! {
-    Credential = "credential",
     Sealed = "canary",
     DeliveryProgress = "delivery progress",
 }

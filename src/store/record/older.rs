@@ -1,9 +1,9 @@
 //! Steps up from the frozen mirrors of older versions. Never change a mirror or a step.
 
-use super::codec::{Record, RecordError, plain};
+use super::codec::{Record, RecordError, plain, second_versions};
 use super::kinds::{
-    BodyDigestV1, CredentialUseV1, DeliveryStateV1, DesiredV1, InstanceV1, LastErrorV1,
-    LifecycleV2, SuspicionV1,
+    AccountV1, BodyDigestV1, CredentialUseV1, DeliveryStateV1, DesiredV1, GrantV1, InstanceV1,
+    LastErrorV1, LifecycleV2, RejectionV1, SuspicionV1,
 };
 use super::wire::{Wire, frozen};
 use crate::domain::connection::Connection;
@@ -14,6 +14,7 @@ use crate::domain::rhythm::Rhythm;
 use crate::domain::rotation::{OldSecret, QUIET, Rotation, SecretNumber};
 use crate::domain::secret::Sealed;
 use crate::domain::time::Timestamp;
+use crate::domain::user::Credential;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +37,38 @@ pub(in crate::store) enum PhaseV1 {
     Settling,
     Suspended { inner: u8 },
     Removed,
+}
+
+frozen!(CredentialV1 {
+    id: u128,
+    owner: u128,
+    instance: InstanceV1,
+    account: AccountV1,
+    scopes: Vec<String>,
+    grant: GrantV1,
+    is_shared: bool,
+    created_at: i64,
+    rejected: Option<RejectionV1>,
+});
+
+/// A credential as version 1 wrote it: before it was known when tokens expire.
+fn credential(v1: CredentialV1) -> Option<Credential> {
+    Some(Credential {
+        id: Wire::from_wire(v1.id)?,
+        owner: Wire::from_wire(v1.owner)?,
+        instance: Wire::from_wire(v1.instance)?,
+        account: Wire::from_wire(v1.account)?,
+        scopes: v1.scopes,
+        grant: Wire::from_wire(v1.grant)?,
+        is_shared: v1.is_shared,
+        created_at: Timestamp(v1.created_at),
+        rejected: Wire::from_wire(v1.rejected)?,
+        expiry: None,
+    })
+}
+
+second_versions! {
+    Credential = "credential" from credential,
 }
 
 frozen!(LifecycleV1 {

@@ -1,6 +1,7 @@
 //! What our own checks report.
 
 use crate::domain::connection::Connection;
+use crate::domain::expiry::Nearness;
 use crate::domain::grant::RejectReason;
 use crate::domain::id::UserId;
 use crate::domain::incident::{Incident, IncidentSource, Severity, Subject};
@@ -25,6 +26,8 @@ named! {
         DeliveriesLost = "deliveries_lost",
         /// A credential no longer works.
         CredentialRejected = "credential_rejected",
+        /// A token expires soon.
+        CredentialExpiring = "credential_expiring",
         /// A sink was disabled by its answer.
         SinkDisabled = "sink_disabled",
         /// A provider does not answer: see [`crate::domain::outage`].
@@ -35,9 +38,12 @@ named! {
 impl HealthKind {
     /// The incident of this kind among those that are not resolved.
     pub fn find(self, unresolved: Vec<Incident>) -> Option<Incident> {
-        let is_it =
-            |i: &Incident| i.source == IncidentSource::Health && i.failure_type == self.as_str();
-        unresolved.into_iter().find(is_it)
+        unresolved.into_iter().find(|incident| self.is_of(incident))
+    }
+
+    /// Whether an incident is of this kind.
+    pub fn is_of(self, incident: &Incident) -> bool {
+        incident.source == IncidentSource::Health && incident.failure_type == self.as_str()
     }
 }
 
@@ -71,6 +77,8 @@ pub enum HealthFailure<'a> {
     },
     /// A credential no longer works.
     CredentialRejected(&'a Credential, RejectReason),
+    /// A token expires soon.
+    CredentialExpiring(&'a Credential, Nearness),
     /// A sink was disabled by its answer.
     SinkDisabled(&'a Sink, DisableReason),
 }
@@ -93,6 +101,7 @@ impl HealthFailure<'_> {
             Self::DeliveryUnreadable { .. } => HealthKind::DeliveryUnreadable,
             Self::DeliveriesLost { .. } => HealthKind::DeliveriesLost,
             Self::CredentialRejected(..) => HealthKind::CredentialRejected,
+            Self::CredentialExpiring(..) => HealthKind::CredentialExpiring,
             Self::SinkDisabled(..) => HealthKind::SinkDisabled,
         }
     }
@@ -103,9 +112,11 @@ impl HealthFailure<'_> {
             Self::HookSilent(_)
             | Self::HookDisabled {
                 permanently: false, ..
-            } => Severity::Warning,
+            }
+            | Self::CredentialExpiring(_, Nearness::Soon) => Severity::Warning,
             Self::DeliveryUnreadable { .. }
             | Self::DeliveriesLost { .. }
+            | Self::CredentialExpiring(_, Nearness::Close)
             | Self::SinkDisabled(..) => Severity::Error,
             Self::HookSuspended(..) | Self::HookDisabled { .. } | Self::CredentialRejected(..) => {
                 Severity::Critical
@@ -129,7 +140,9 @@ impl HealthFailure<'_> {
             | Self::HookDisabled { connection, .. }
             | Self::DeliveryUnreadable { connection, .. }
             | Self::DeliveriesLost { connection, .. } => About::Connection(connection),
-            Self::CredentialRejected(credential, _) => About::Credential(credential),
+            Self::CredentialRejected(credential, _) | Self::CredentialExpiring(credential, _) => {
+                About::Credential(credential)
+            }
             Self::SinkDisabled(sink, _) => About::Sink(sink),
         }
     }

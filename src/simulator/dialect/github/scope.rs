@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::operation::{Asked, Operation};
+use crate::simulator::payload::github::expiration;
 use crate::simulator::state::github::State;
 
 /// Any of these is enough to delete, too.
@@ -76,6 +77,7 @@ pub(super) fn suffices(state: &State, asked: &Asked<'_>) -> bool {
 
 /// With what the token may do, and what would be needed. An installation has no scopes.
 pub(super) fn with_scopes(answer: Answer, state: &State, asked: &Asked<'_>) -> Answer {
+    let answer = with_expiration(answer, state, asked);
     if asked.reach.is_some() {
         return answer;
     }
@@ -85,4 +87,16 @@ pub(super) fn with_scopes(answer: Answer, state: &State, asked: &Asked<'_>) -> A
             "x-accepted-oauth-scopes",
             accepted(asked.operation).join(", "),
         )
+}
+
+/// With the end of a personal token that has one, as in
+/// <https://github.com/google/go-github/issues/2649>. The tokens of applications say it when they
+/// are issued.
+fn with_expiration(answer: Answer, state: &State, asked: &Asked<'_>) -> Answer {
+    let token = state.tokens.get(&asked.token);
+    let personal = token.filter(|token| token.is_personal);
+    match personal.and_then(|token| token.expires_at_s) {
+        Some(at_s) => answer.with("github-authentication-token-expiration", expiration(at_s)),
+        None => answer,
+    }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Token {
     /// When the hour ends; it begins with a call.
     pub(crate) resets_at_s: u64,
     pub(crate) expires_at_s: Option<u64>,
+    /// Whether a person has made it, and set its end.
+    pub(crate) is_personal: bool,
     /// What it may do, when it is of an application.
     pub(crate) scope: Option<String>,
     /// The installation that it stands for, and what it reaches there.
@@ -29,6 +31,7 @@ impl Token {
             remaining: RATE_LIMIT,
             resets_at_s: 0,
             expires_at_s: None,
+            is_personal: false,
             scope: None,
             installation: None,
         }

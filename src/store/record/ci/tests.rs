@@ -128,6 +128,7 @@ fn every_end_and_every_place_comes_back() {
         Resolution::Merged,
         Resolution::LeftQueue,
         Resolution::Mirrored,
+        Resolution::Replaced,
     ]);
     round(vec![Reach::Begun, Reach::BegunBut(1), Reach::DecidedBut(2)]);
     round(vec![
