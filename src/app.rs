@@ -2,6 +2,7 @@
 
 mod adapters;
 mod census;
+mod disk;
 pub mod doctor;
 mod events;
 mod failure;

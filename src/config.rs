@@ -35,8 +35,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use values::{
-    address, allowed, bad, deadline, duration, interval, is_json, log_level, networks, notice,
-    optional_path, own_address, public_url, rotation, settings, size, within,
+    address, allowed, backlog, bad, deadline, duration, interval, is_json, log_level, networks,
+    notice, optional_path, own_address, public_url, rotation, settings, size, within,
 };
 use zeroize::Zeroizing;
 
@@ -126,6 +126,8 @@ settings! {
         settle_time: Duration = "interval",
         /// How long before it expires the owner of a token is notified.
         token_expiry_notice: Duration = "notice",
+        /// How long deliveries may wait to be processed before administrators are notified.
+        backlog_notice: Duration = "backlog",
         /// First wait after transient failures.
         retry_initial: Duration = "interval",
         /// Longest wait after transient failures.
@@ -166,6 +168,8 @@ settings! {
         delay: Duration = "duration",
         /// How often what lasts is sent again to sinks that would forget it.
         heartbeat: Duration = "deadline",
+        /// How long notifications may wait for their sink before its owner is notified.
+        backlog_notice: Duration = "backlog",
         /// Hosts and networks besides the internet.
         allow: Allowed = "allowed",
         /// Whether notifications are sent through the outbound proxy.

@@ -42,12 +42,14 @@ pub mod rule;
 pub mod rulebook;
 pub mod run;
 pub mod secret;
+pub mod server_trouble;
 pub mod sink;
 pub mod standing;
 pub mod suspects;
 pub mod takeover;
 pub mod text;
 pub mod time;
+pub mod trouble;
 pub mod user;
 pub mod wording;
 

@@ -16,6 +16,7 @@ mod explained;
 mod handle;
 mod health;
 mod heartbeat;
+mod late;
 mod outcome;
 mod paces;
 mod reseal;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub delay: Duration,
     /// How often incidents that last are sent again to sinks that would forget them.
     pub heartbeat: Duration,
+    /// A notification is sent within this time, or its sink has trouble.
+    pub longest_wait: Duration,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
         Self {
             delay: Duration::from_secs(30),
             heartbeat: Duration::from_mins(1),
+            longest_wait: Duration::from_hours(1),
         }
     }
 }

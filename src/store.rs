@@ -60,6 +60,7 @@ use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::rulebook::Rulebook;
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::server_trouble::ServerTrouble;
 use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
@@ -310,6 +311,9 @@ pub trait Read: Send + Sync {
 
     /// The last outage of each installation of a provider that had one, also when it has ended.
     fn outages(&self) -> Reading<'_, Vec<ProviderOutage>>;
+
+    /// The last trouble of the server of each kind that it had, also when it has ended.
+    fn troubles(&self) -> Reading<'_, Vec<ServerTrouble>>;
 
     /// The waits that providers have asked for, at most one of each credential, also when it has
     /// ended. One ends with its credential.

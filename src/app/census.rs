@@ -1,6 +1,7 @@
 //! Gauges that no event updates: records are counted regularly, on a thread of its
 //! own. Neither the threads that serve requests nor the router's wait for it.
 
+use super::disk::space;
 use crate::domain::connection::WebhookStatus;
 use crate::domain::incident::{IncidentSource, IncidentStatus, Severity};
 use crate::domain::repo::ProviderKind;
@@ -249,8 +250,7 @@ fn count(
 
 fn show_store(store: &DiskStore, data_dir: &Path) {
     let status = store.status();
-    let disk = rustix::fs::statvfs(data_dir);
-    let free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let free = space(data_dir).map_or(0, |space| space.free);
     for (name, value) in [
         (metric::JOURNAL, status.journal_bytes),
         (metric::SEGMENTS, status.segments),

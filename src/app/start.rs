@@ -2,6 +2,7 @@
 
 use super::adapters::{SteadyClock, SystemEntropy};
 use super::census::Counting;
+use super::disk::space;
 use super::failure::StartError;
 use super::listening::{self, Doors, Listening};
 use super::providers::{default_instances, providers};
@@ -24,6 +25,7 @@ use crate::seal::ring::{KeyError, KeyRing, MasterKey};
 use crate::store::Store;
 use crate::store::disk::DiskStore;
 use crate::telemetry::Recorder;
+use crate::upkeep::{self, Upkeep};
 use actix_web::web;
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ pub struct App {
     reconciler: Reconciler,
     notifier: Notifier,
     explainer: Explainer,
+    upkeep: Upkeep,
     servers: Vec<Listening>,
     address: SocketAddr,
     counting: Counting,
@@ -83,14 +86,13 @@ impl App {
         actors.reseal().await?;
         let router = actors.clone();
         let delivered = Box::new(move |id| router.delivered(id));
-        let recovery = ledger_settings(&config);
-        let reconciler =
-            Reconciler::start(actors.tools(), recovery, connections, delivered).await?;
+        let (tools, recovery) = (actors.tools(), ledger_settings(&config));
+        let reconciler = Reconciler::start(tools, recovery, connections, delivered).await?;
         let notifier = notifier(&config, &actors.tools().0)?;
         notifier.reseal().await?;
         notifier.start();
         let explainer = Explainer::start(actors.tools(), explaining(&config));
-        let metrics = config.server.metrics_listen.is_none();
+        let upkeep = upkeep(&config, &store_dyn, &clock);
         let with = Collaborators {
             store: store_dyn,
             connections: Arc::new(actors.clone()) as Arc<dyn Connections>,
@@ -100,15 +102,15 @@ impl App {
             default_instances: default_instances(&config),
             clock,
             entropy,
-            metrics: metrics.then(|| render(&recorder)),
+            metrics: (config.server.metrics_listen.is_none()).then(|| render(&recorder)),
             admin,
             backup: backup(config.server.data_dir.clone()),
         };
         let shared = web::Data::new(Shared::new(with, api_settings(&config)));
         let address = doors.address();
         let servers = doors.serve(&shared, render(&recorder)).await?;
-        let (of, data_dir) = (Arc::clone(&store), config.server.data_dir);
-        let counting = Counting::start(of, data_dir, steady, recorder);
+        let data_dir = config.server.data_dir;
+        let counting = Counting::start(Arc::clone(&store), data_dir, steady, recorder);
         Ok(Self {
             counting: counting.map_err(StartError::Thread)?,
             store,
@@ -116,6 +118,7 @@ impl App {
             reconciler,
             notifier,
             explainer,
+            upkeep,
             servers,
             address,
         })
@@ -144,6 +147,7 @@ impl App {
         }
         self.notifier.stop();
         self.explainer.stop();
+        self.upkeep.stop();
         self.reconciler.stop().await;
         self.actors.stop().await;
         self.counting.stop();
@@ -190,6 +194,18 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// Looks at the server's own trouble from now on.
+fn upkeep(config: &Config, store: &Arc<dyn Store>, clock: &Arc<dyn Clock>) -> Upkeep {
+    let data_dir = config.server.data_dir.clone();
+    let tools = upkeep::Tools {
+        store: Arc::clone(store),
+        clock: Arc::clone(clock),
+        space: Box::new(move || space(&data_dir)),
+    };
+    let longest_wait = config.health.backlog_notice;
+    Upkeep::start(tools, upkeep::Settings { longest_wait })
+}
+
 /// The outbox, which is not started.
 fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     let proxy = config.proxy.as_ref().filter(|_| config.sinks.use_proxy);
@@ -212,6 +228,7 @@ fn notifier(config: &Config, ports: &Ports) -> Result<Notifier, StartError> {
     let settings = outbox::Settings {
         delay: config.sinks.delay,
         heartbeat: config.sinks.heartbeat,
+        longest_wait: config.sinks.backlog_notice,
     };
     Ok(Notifier::new(tools, settings))
 }

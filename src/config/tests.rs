@@ -99,6 +99,8 @@ fn mistakes_are_told_with_key_value_and_what_would_do() {
         ("[server]\nlisten = \"everywhere\"", "server.listen"),
         ("[health]\ncheck_interval = \"30\"", "health.check_interval"),
         ("[health]\ncheck_interval = \"0s\"", "greater than zero"),
+        ("[health]\nbacklog_notice = \"30s\"", "from 1m"),
+        ("[health]\nbacklog_notice = \"2days\"", "to 24h"),
         ("[health]\ntoken_expiry_notice = \"1h\"", "from 1day"),
         ("[health]\ntoken_expiry_notice = \"1year\"", "to 90days"),
         ("[ingress]\nmax_body = \"lots\"", "ingress.max_body"),

@@ -60,6 +60,7 @@ texts! {
     duration: Duration = read_duration;
     interval: Duration = read_interval;
     notice: Duration = read_notice;
+    backlog: Duration = read_backlog;
     rotation: Option<Duration> = read_rotation;
     deadline: Duration = read_deadline;
     size: u64 = read_size;
@@ -118,6 +119,13 @@ fn read_notice(text: &str) -> Result<Duration, &'static str> {
     is_fit
         .then_some(notice)
         .ok_or("a duration from 1day to 90days")
+}
+
+/// How long something may wait that usually takes seconds.
+fn read_backlog(text: &str) -> Result<Duration, &'static str> {
+    let longest = read_duration(text)?;
+    let is_fit = (Duration::from_mins(1)..=Duration::from_hours(24)).contains(&longest);
+    is_fit.then_some(longest).ok_or("a duration from 1m to 24h")
 }
 
 /// The word for a rotation that never comes by itself.

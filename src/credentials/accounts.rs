@@ -275,7 +275,9 @@ impl Pool {
                 let changed = self.outages.change(subject, incident, change).await?;
                 return changed.ok_or(ChangeError::NotFound);
             }
-            Subject::Sink(_) => return self.change_apart(subject, incident, change).await,
+            Subject::Sink(_) | Subject::Server => {
+                return self.change_apart(subject, incident, change).await;
+            }
             Subject::Connection(_) => return Err(ChangeError::NotFound),
         };
         let slot = self.slot(id);

@@ -58,6 +58,8 @@ pub enum Subject {
     Provider(InstanceId),
     /// A sink: sinks of its owner are notified, but never this one.
     Sink(SinkId),
+    /// The server itself. Each operator has an incident of their own about it.
+    Server,
 }
 
 impl Subject {
@@ -65,7 +67,7 @@ impl Subject {
     pub const fn connection(self) -> Option<ConnectionId> {
         match self {
             Self::Connection(id) => Some(id),
-            Self::Credential(_) | Self::Provider(_) | Self::Sink(_) => None,
+            Self::Credential(_) | Self::Provider(_) | Self::Sink(_) | Self::Server => None,
         }
     }
 
@@ -76,6 +78,8 @@ impl Subject {
             Self::Credential(id) => id.as_u128(),
             Self::Provider(id) => id.as_u128(),
             Self::Sink(id) => id.as_u128(),
+            // No id is this: they begin with the time of their creation.
+            Self::Server => u128::from_be_bytes(*b"the server itsel"),
         }
     }
 
@@ -83,7 +87,7 @@ impl Subject {
     pub const fn sink(self) -> Option<SinkId> {
         match self {
             Self::Sink(id) => Some(id),
-            Self::Connection(_) | Self::Credential(_) | Self::Provider(_) => None,
+            Self::Connection(_) | Self::Credential(_) | Self::Provider(_) | Self::Server => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::lifecycle::SuspendReason;
 use super::repo::{Instance, ProviderKind};
 use super::sink::{DisableReason, Sink};
 use super::time::Timestamp;
+use super::trouble::Measured;
 use super::user::Credential;
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ pub fn outage_lasts(instance: &Instance, next: Duration) -> String {
     )
 }
 
-/// The title of an incident about a webhook, a delivery, a credential or a sink.
+/// The title of an incident about a webhook, a delivery, a credential, a sink or the server.
 pub fn health_title(failure: HealthFailure<'_>) -> String {
     match failure {
         HealthFailure::HookSuspended(connection, reason) => suspended(connection, reason),
@@ -163,6 +164,8 @@ pub fn health_title(failure: HealthFailure<'_>) -> String {
         HealthFailure::CredentialRejected(credential, reason) => rejected(credential, reason),
         HealthFailure::CredentialExpiring(credential, _) => expiring(credential),
         HealthFailure::SinkDisabled(sink, reason) => sink_disabled(sink, reason),
+        HealthFailure::NotificationsWaiting(sink, wait) => notifications_wait(sink, wait),
+        HealthFailure::ServerTrouble(_, measured) => server_trouble(measured),
     }
 }
 
@@ -231,6 +234,29 @@ fn expiring(credential: &Credential) -> String {
 fn day(at: Timestamp) -> Option<String> {
     let at = jiff::Timestamp::from_millisecond(at.0).ok()?;
     Some(at.strftime("%Y-%m-%d").to_string())
+}
+
+fn notifications_wait(sink: &Sink, wait: Duration) -> String {
+    let (name, host, minutes) = (&sink.name, &sink.host, wait.as_secs() / 60);
+    format!(
+        "Notifications wait for sink {name} ({host}): the oldest had waited {minutes} minutes when \
+         noticed. Hookherd tries again by itself. See hookherd notifications --state waiting."
+    )
+}
+
+fn server_trouble(measured: Measured) -> String {
+    match measured {
+        Measured::Space(space) => format!(
+            "Disk of the server nearly full: {} MiB free when noticed. Free some space, or keep \
+             less history (retention.max_bytes).",
+            space.free >> 20
+        ),
+        Measured::Wait(wait) => format!(
+            "Deliveries not processed: the oldest had waited {} minutes when noticed. See the log \
+             of the server.",
+            wait.as_secs() / 60
+        ),
+    }
 }
 
 fn sink_disabled(sink: &Sink, reason: DisableReason) -> String {

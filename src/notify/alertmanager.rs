@@ -118,6 +118,7 @@ const fn name(incident: &Incident) -> &'static str {
         (None, Subject::Credential(_)) => "HookherdCredentialFailed",
         (None, Subject::Provider(_)) => "HookherdProviderUnavailable",
         (None, Subject::Sink(_)) => "HookherdSinkFailed",
+        (None, Subject::Server) => "HookherdServerTrouble",
     }
 }
 

@@ -7,6 +7,7 @@ mod disabled;
 mod flapping;
 mod hard;
 mod heartbeat;
+mod late;
 mod muted;
 mod paces;
 mod reseal;
@@ -94,6 +95,8 @@ struct FakeSink {
     manners: Mutex<VecDeque<Manner>>,
     /// What it answers while this is set, whatever else.
     always: Mutex<Option<Receipt>>,
+    /// The same to mild incidents only.
+    to_mild: Mutex<Option<Receipt>>,
     heard: Mutex<Vec<Heard>>,
     /// The digests that came.
     digests: Mutex<Vec<DigestMessage>>,
@@ -135,7 +138,9 @@ impl Deliver for FakeSink {
         let accepted = Receipt::Accepted {
             message: Some(format!("m{}", message.incident.id.as_u128())),
         };
-        let next = match self.always.lock().clone() {
+        let is_mild = message.incident.severity == Severity::Warning;
+        let to_mild = self.to_mild.lock().clone().filter(|_| is_mild);
+        let next = match self.always.lock().clone().or(to_mild) {
             Some(receipt) => Some(Manner::Answers(receipt)),
             None => self.manners.lock().pop_front(),
         };
@@ -291,6 +296,11 @@ impl World {
             ..incident.clone()
         };
         self.put(&resolved).await;
+    }
+
+    /// What is answered to mild incidents, which only the chat is sent.
+    fn only_to_chat(&self, receipt: Option<Receipt>) {
+        *self.sink.to_mild.lock() = receipt;
     }
 
     fn manner(&self, manner: Manner) {

@@ -3,6 +3,7 @@
 use super::announce::announce;
 use super::digest::{self, Looked};
 use super::disabled;
+use super::late;
 use super::room::Room;
 use super::sender::send_all;
 use super::trouble::Trouble;
@@ -22,6 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often sinks with a digest are looked at.
 const DIGESTS_EVERY: Duration = Duration::from_mins(1);
 
+/// How often it is looked for notifications that wait for long.
+const LATE_EVERY: Duration = Duration::from_mins(1);
+
 /// The worker.
 pub(super) struct Worker {
     room: Arc<Room>,
@@ -31,6 +35,9 @@ pub(super) struct Worker {
     /// The sinks with a digest, and when they are looked at next.
     digests: BTreeSet<SinkId>,
     digests_at: Instant,
+    /// The sinks with an incident about what waits for them, and when all are looked at next.
+    late: BTreeSet<SinkId>,
+    late_at: Instant,
     /// Whether the sinks for which something waits since the last start have tasks.
     has_begun: bool,
 }
@@ -45,6 +52,8 @@ impl Worker {
             wakes: HashMap::new(),
             digests: BTreeSet::new(),
             digests_at: Instant::now(),
+            late: BTreeSet::new(),
+            late_at: Instant::now(),
             has_begun: false,
         }
     }
@@ -53,7 +62,8 @@ impl Worker {
     pub(super) async fn work(mut self) {
         loop {
             let (looked, digests) = (self.look().await, self.look_at_digests().await);
-            if let Err(error) = looked.and(digests)
+            let late = self.look_at_late().await;
+            if let Err(error) = looked.and(digests).and(late)
                 && may_log("outbox")
             {
                 tracing::warn!(%error, "notifications are delayed");
@@ -94,6 +104,9 @@ impl Worker {
                 let sinks = self.room.tools.store.sinks_of(user.id).await?;
                 for sink in sinks {
                     disabled::catch_up(&self.room, &sink).await?;
+                    if late::unresolved(&self.room, sink.id).await?.is_some() {
+                        self.late.insert(sink.id);
+                    }
                     if sink.digest.is_some() {
                         self.digests.insert(sink.id);
                     }
@@ -133,6 +146,29 @@ impl Worker {
             }
         }
         self.digests_at = Instant::now() + DIGESTS_EVERY;
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Looks for notifications that wait for long, and at what is known of them.
+    async fn look_at_late(&mut self) -> Result<(), Trouble> {
+        if self.late_at > Instant::now() || !self.has_begun {
+            return Ok(());
+        }
+        let waiting = self.room.tools.store.sinks_with_notifications().await?;
+        let all: BTreeSet<SinkId> = waiting.into_iter().chain(self.late.clone()).collect();
+        let mut trouble = None;
+        for id in all {
+            match late::look(&self.room, id).await {
+                Ok(true) => {
+                    self.late.insert(id);
+                }
+                Ok(false) => {
+                    self.late.remove(&id);
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        self.late_at = Instant::now() + LATE_EVERY;
         trouble.map_or(Ok(()), Err)
     }
 

@@ -93,6 +93,7 @@ macro_rules! contract {
             notifications::a_forgotten_incident_takes_what_was_announced_of_it_along
             notifications::what_a_sink_shows_as_open_is_listed_until_it_shows_its_end
             outages::the_last_outage_of_each_installation_is_kept
+            outages::the_last_trouble_of_each_kind_is_kept
             outages::a_wait_is_replaced_and_goes_with_its_credential
             writes::a_batch_is_there_whole_or_not_at_all
             writes::batches_are_applied_in_the_order_of_submission

@@ -21,6 +21,7 @@ use crate::domain::repo::{FullName, Instance, RepositoryId};
 use crate::domain::rulebook::Rulebook;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::server_trouble::ServerTrouble;
 use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
@@ -106,6 +107,8 @@ pub enum Change {
     PutHold(Hold),
     /// Sets the last outage of a provider's installation.
     PutOutage(Box<ProviderOutage>),
+    /// Sets the last trouble of the server of its kind.
+    PutTrouble(ServerTrouble),
     /// Adds or replaces the history of a connection.
     PutHistory(Box<History>),
     /// Adds or replaces what a connection does about hooks of others.

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "explain",
         &["domain", "store", "provider", "credentials", "telemetry"],
     ),
+    ("upkeep", &["domain", "store", "telemetry"]),
     (
         "outbox",
         &["domain", "store", "seal", "notify", "telemetry"],

@@ -136,9 +136,10 @@ pub(super) async fn act(me: &Me, id: IncidentId, act: Act) -> Answer {
                 done => done.map(drop),
             }
         }
-        subject @ (Subject::Credential(_) | Subject::Provider(_) | Subject::Sink(_)) => {
-            me.connections.act(subject, id, act, me.caller.user).await
-        }
+        subject @ (Subject::Credential(_)
+        | Subject::Provider(_)
+        | Subject::Sink(_)
+        | Subject::Server) => me.connections.act(subject, id, act, me.caller.user).await,
     };
     match done {
         // What it was about is gone, and with that the incident ended.

@@ -3,8 +3,9 @@
 use super::connections::got;
 use super::stage::{CANARY, Person, Stage};
 use crate::api::routes::{Access, Operation};
-use crate::domain::id::TokenId;
-use crate::store::Read;
+use crate::domain::id::{IncidentId, TokenId};
+use crate::domain::incident::{Incident, Subject};
+use crate::store::{Change, Read};
 
 /// What a route shows or touches, which says what a foreign user must get.
 enum Touches {
@@ -343,4 +344,37 @@ fn only_these_routes_are_open_or_for_admins() {
     ];
     assert_eq!(of(Access::Metrics), [Operation::Metrics]);
     assert_eq!(of(Access::Public), open);
+}
+
+/// Also an administrator sees their own incidents about the server only.
+#[test]
+fn incidents_about_the_server_and_about_a_sink_are_their_owners_alone() {
+    let api = Stage::new();
+    for (n, subject) in [(8, Subject::Server), (9, Subject::Sink(api.sink))] {
+        let incident = Incident {
+            id: IncidentId::from_u128(n),
+            subject,
+            ..got(api.store.incident(api.incident))
+        };
+        let path = format!("incidents/{}", incident.id);
+        api.commit(vec![Change::PutIncident(Box::new(incident))]);
+        let sink = api.owner.show(&path)["sink_id"].clone();
+        assert_eq!(sink.is_string(), n == 9, "{sink}");
+        for other in [&api.foreign, &api.admin] {
+            other.get(&path).is(404, "not_found");
+            other
+                .post(format!("{path}/resolve"), "")
+                .is(404, "not_found");
+        }
+    }
+    let count = |who: &Person, query: &str| {
+        let list = who.show(format!("incidents{query}"));
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&api.owner, ""), 3);
+    assert_eq!((count(&api.foreign, ""), count(&api.admin, "")), (0, 0));
+    // They are of no provider, and of no repository.
+    for query in ["?provider=github", "?repository=canary/repository"] {
+        assert_eq!(count(&api.owner, query), 1, "{query}");
+    }
 }

@@ -1,9 +1,11 @@
 //! The data directory, its disk, the master key, and the store.
 
 use super::finding::{Finding, Verdict};
+use crate::app::disk::space;
 use crate::app::{SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::trouble::Space;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
 use crate::store::tools;
@@ -13,8 +15,6 @@ use std::time::Duration;
 
 /// With less space than this the daemon refuses deliveries.
 const FREE_BYTES_MIN: u64 = 1 << 20;
-/// With less than this it soon may.
-const FREE_BYTES_LITTLE: u64 = 1 << 30;
 /// A wall clock that is behind the store's by more has gone back.
 const CLOCK_BACK_MAX: Duration = Duration::from_mins(5);
 
@@ -124,21 +124,24 @@ fn data_dir(there: &Path) -> Finding {
 
 /// Whether there is space left.
 fn disk(there: &Path) -> Option<Finding> {
-    let disk = rustix::fs::statvfs(there).ok()?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let (verdict, words) = judge_space(free);
-    let words = format!("{} MiB free at {}{words}", free >> 20, there.display());
+    let space = space(there)?;
+    let (verdict, words) = judge_space(space);
+    let words = format!(
+        "{} MiB free at {}{words}",
+        space.free >> 20,
+        there.display()
+    );
     Some(Finding::new("disk", verdict, words))
 }
 
-fn judge_space(free: u64) -> (Verdict, &'static str) {
-    match free {
-        0..FREE_BYTES_MIN => (Verdict::Bad, ": deliveries are refused until more is free"),
-        FREE_BYTES_MIN..FREE_BYTES_LITTLE => {
-            let words = ", which is little: below 1 MiB deliveries are refused";
-            (Verdict::Warning, words)
-        }
-        FREE_BYTES_LITTLE.. => (Verdict::Good, ""),
+fn judge_space(space: Space) -> (Verdict, &'static str) {
+    if space.free < FREE_BYTES_MIN {
+        (Verdict::Bad, ": deliveries are refused until more is free")
+    } else if space.is_little() {
+        let words = ", which is little: below 1 MiB deliveries are refused";
+        (Verdict::Warning, words)
+    } else {
+        (Verdict::Good, "")
     }
 }
 
@@ -170,7 +173,8 @@ mod tests {
             (1 << 30, Verdict::Good),
             (u64::MAX, Verdict::Good),
         ] {
-            assert_eq!(judge_space(free).0, verdict, "{free}");
+            let total = u64::MAX;
+            assert_eq!(judge_space(Space { free, total }).0, verdict, "{free}");
         }
     }
 }

@@ -56,6 +56,12 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
             "{title}"
         );
     }
+    let wait = std::time::Duration::from_mins(61);
+    assert_eq!(
+        health_title(HealthFailure::NotificationsWaiting(&sink, wait)),
+        "Notifications wait for sink team chat (chat.example): the oldest had waited 61 minutes \
+         when noticed. Hookherd tries again by itself. See hookherd notifications --state waiting."
+    );
     for failure in failures {
         let title = health_title(failure);
         assert!(title.ends_with('.') && title.contains("ann"), "{title}");

@@ -9,7 +9,7 @@ use crate::store::faulty::Fault;
 const MAIL: SinkId = SinkId::from_u128(2);
 
 /// Besides the chat there is mail, for what is severe. Only the chat hears of mild incidents.
-async fn with_mail() -> World {
+pub(super) async fn with_mail() -> World {
     let world = World::new().await;
     let wants = Wants {
         severity: Severity::Error,
@@ -30,7 +30,7 @@ fn gone() -> Receipt {
     }
 }
 
-fn mild(n: u128) -> Incident {
+pub(super) fn mild(n: u128) -> Incident {
     Incident {
         status: IncidentStatus::Open,
         severity: Severity::Warning,
@@ -46,7 +46,7 @@ async fn lose_the_chat(world: &World) {
 }
 
 /// The incidents about the chat, oldest first.
-fn about_chat(world: &World) -> Vec<Incident> {
+pub(super) fn about_chat(world: &World) -> Vec<Incident> {
     let filter = crate::store::IncidentFilter::default();
     let all = world.store.incidents_of(ANN, &filter, After::first(100));
     let mut all = all.ready().unwrap().items;
@@ -56,7 +56,10 @@ fn about_chat(world: &World) -> Vec<Incident> {
 }
 
 /// The sinks that were notified of an incident, and of what.
-fn told(world: &World, incident: IncidentId) -> Vec<(SinkId, NotificationKind, &'static str)> {
+pub(super) fn reported(
+    world: &World,
+    incident: IncidentId,
+) -> Vec<(SinkId, NotificationKind, &'static str)> {
     let mut all = world.notifications();
     all.reverse();
     let about = all.iter().filter(|it| it.incident() == Some(incident));
@@ -84,17 +87,17 @@ async fn a_disabled_sink_is_an_incident_that_only_the_other_sinks_hear_of() {
     assert_eq!(it.failure_type, "sink_disabled");
     assert!(it.title.contains("team chat"), "{}", it.title);
     world
-        .until(|world| told(world, it.id) == [(MAIL, Opened, "sent")])
+        .until(|world| reported(world, it.id) == [(MAIL, Opened, "sent")])
         .await;
     // It is sent what has waited for it, but nothing about itself.
     world.desk().edit(CHAT, enable()).await.unwrap();
     let ends = [(MAIL, Opened, "sent"), (MAIL, Resolved, "sent")];
-    world.until(|world| told(world, it.id) == ends).await;
+    world.until(|world| reported(world, it.id) == ends).await;
     let ended = &about_chat(&world)[0];
     assert_eq!(ended.status, IncidentStatus::Resolved);
     assert_eq!(ended.resolution, Some(Resolution::Recovered));
     world.passes(Duration::from_hours(1)).await;
-    assert_eq!(told(&world, it.id), ends);
+    assert_eq!(reported(&world, it.id), ends);
     // The next time is another incident.
     world.manner(Manner::Answers(gone()));
     world.put(&mild(8)).await;

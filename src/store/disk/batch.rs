@@ -80,6 +80,7 @@ pub(super) mod tag {
     pub(super) const PUT_ANNOUNCED: u8 = 51;
     pub(super) const PUT_RULEBOOK: u8 = 60;
     pub(super) const PUT_EXPLANATION: u8 = 61;
+    pub(super) const PUT_TROUBLE: u8 = 62;
 }
 
 /// The parts of an inserted delivery.
@@ -151,6 +152,7 @@ fn encode_change(change: &Change) -> (u8, Vec<u8>) {
         Change::PutExplanation(it) => (tag::PUT_EXPLANATION, encode(&**it)),
         Change::PutRulebook(book) => (tag::PUT_RULEBOOK, encode(&**book)),
         Change::PutHold(hold) => (tag::PUT_HOLD, encode(hold)),
+        Change::PutTrouble(trouble) => (tag::PUT_TROUBLE, encode(trouble)),
         Change::PutOutage(outage) => (tag::PUT_OUTAGE, encode(&**outage)),
     }
 }
@@ -306,6 +308,7 @@ fn decode_change(tag: u8, bytes: &[u8], bodies: Bodies) -> Result<Change, Record
         tag::PUT_EXPLANATION => Change::PutExplanation(boxed(bytes)?),
         tag::PUT_RULEBOOK => Change::PutRulebook(boxed(bytes)?),
         tag::PUT_HOLD => Change::PutHold(decode(bytes)?),
+        tag::PUT_TROUBLE => Change::PutTrouble(decode(bytes)?),
         tag::PUT_OUTAGE => Change::PutOutage(boxed(bytes)?),
         _ => return Err(RecordError::Newer),
     })

@@ -416,7 +416,7 @@ fn old_incident<K: Kv>(
             let key = Key::of(Kind::Credential).id(id.as_u128());
             index.kv.get(key.bytes())?.is_none()
         }
-        Subject::Provider(_) => false,
+        Subject::Provider(_) | Subject::Server => false,
         Subject::Sink(id) => index.sink(id)?.is_none(),
     };
     let goes = is_over || hangs_on_nothing;

@@ -22,6 +22,7 @@ use crate::domain::repo::{FullName, ProviderKind, RepositoryId};
 use crate::domain::rulebook::Rulebook;
 use crate::domain::run::{Family, Run};
 use crate::domain::secret::Sealed;
+use crate::domain::server_trouble::ServerTrouble;
 use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::time::Timestamp;
@@ -178,6 +179,7 @@ impl<S: Indexed> Read for S {
         reconcile_asked(connection: ConnectionId) -> Option<Asked>;
         uptime() -> Option<Uptime>;
         outages() -> Vec<ProviderOutage>;
+        troubles() -> Vec<ServerTrouble>;
         holds() -> Vec<Hold>;
         history(connection: ConnectionId) -> Option<History>;
         takeover(connection: ConnectionId) -> Option<Takeover>;

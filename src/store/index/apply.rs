@@ -64,6 +64,7 @@ fn writes<K: Kv>(index: &Index<K>, change: &Change, place: Place) -> Result<Vec<
         Change::PutUptime(uptime) => Ok(vec![put(Key::of(Kind::Uptime), uptime)]),
         Change::PutHold(hold) => Ok(vec![outages::put_hold(hold)]),
         Change::PutOutage(outage) => Ok(vec![outages::put_outage(outage)]),
+        Change::PutTrouble(trouble) => Ok(vec![outages::put_trouble(trouble)]),
         Change::PutHistory(history) => Ok(vec![connections::put_history(history)]),
         Change::PutSink(sink) => notifications::put_sink(index, sink),
         Change::DeleteSink(id) => notifications::delete_sink(index, *id),

@@ -463,9 +463,7 @@ impl Claims {
             Change::PutNotification(it) => {
                 self.claim(notification_key(it.id), Conflict::Changed);
             }
-            Change::PutRulebook(book) => {
-                self.claim(rulebook_key(book.owner), Conflict::Changed);
-            }
+            Change::PutRulebook(book) => self.claim(rulebook_key(book.owner), Conflict::Changed),
             Change::PutTakeover(takeover) => {
                 if let Some((hook, _)) = takeover.adopts {
                     self.claim(adoption_claim(hook), Conflict::Hook(hook));
@@ -483,6 +481,7 @@ impl Claims {
             | Change::PutUptime(_)
             | Change::PutHistory(_)
             | Change::PutOutage(_)
+            | Change::PutTrouble(_)
             | Change::PutHold(_)
             | Change::PutThread(_)
             | Change::PutAnnounced(_)

@@ -89,6 +89,8 @@ pub(in crate::store) enum Kind {
     Takeover = b'@',
     /// The last one of each installation.
     Outage = b'9',
+    /// The last one of each kind.
+    Trouble = b'~',
     /// By credential.
     Hold = b'0',
     Sink = b'$',

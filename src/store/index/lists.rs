@@ -337,7 +337,7 @@ impl<K: Kv> Index<K> {
                     }
                     Subject::Credential(id) => self.is_about(id, &filter.whose)?,
                     Subject::Provider(_) => is_about_provider(&incident, &filter.whose),
-                    Subject::Sink(_) => is_about_all(&filter.whose),
+                    Subject::Sink(_) | Subject::Server => is_about_all(&filter.whose),
                 };
             Ok(fits.then_some(incident))
         })?;

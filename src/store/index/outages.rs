@@ -1,11 +1,13 @@
-//! Outages of providers, and the waits that they ask for: which keys they write, and how they are
-//! read.
+//! Outages of providers, the waits that they ask for, and trouble of the server: which keys they
+//! write, and how they are read.
 
 use super::key::{Key, Kind};
 use super::{Index, Kv, Scan, Write, record, write};
 use crate::domain::id::CredentialId;
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
+use crate::domain::server_trouble::ServerTrouble;
+use crate::domain::trouble::TroubleKind;
 use crate::store::ReadError;
 
 /// Installations whose outages are read: far more than are ever configured.
@@ -27,7 +29,22 @@ pub(super) fn put_outage(outage: &ProviderOutage) -> Write {
     write::put(key, outage)
 }
 
+pub(super) fn put_trouble(trouble: &ServerTrouble) -> Write {
+    let key = Key::of(Kind::Trouble).word(trouble.kind.as_str());
+    write::put(key, trouble)
+}
+
 impl<K: Kv> Index<K> {
+    pub(super) fn troubles(&self) -> Result<Vec<ServerTrouble>, ReadError> {
+        let found = self.kv.scan(Scan {
+            prefix: Key::of(Kind::Trouble).bytes(),
+            after: None,
+            newest_first: false,
+            limit: TroubleKind::ALL.len(),
+        })?;
+        found.iter().map(|(_, value)| record(value)).collect()
+    }
+
     pub(super) fn outages(&self) -> Result<Vec<ProviderOutage>, ReadError> {
         let found = self.kv.scan(Scan {
             prefix: Key::of(Kind::Outage).bytes(),

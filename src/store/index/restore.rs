@@ -18,7 +18,7 @@ fn boxed<R: Record>(value: &[u8]) -> Result<Box<R>, ReadError> {
 type Put = fn(&[u8]) -> Result<Change, ReadError>;
 
 /// The kinds of records, and how each is put. Deliveries are not among them: they lie at a place.
-const RECORDS: [(Kind, Put); 25] = [
+const RECORDS: [(Kind, Put); 26] = [
     (Kind::User, |value| Ok(Change::PutUser(record(value)?))),
     (Kind::Token, |value| Ok(Change::PutToken(record(value)?))),
     (Kind::Credential, |value| {
@@ -48,6 +48,9 @@ const RECORDS: [(Kind, Put); 25] = [
         Ok(Change::PutTakeover(boxed(value)?))
     }),
     (Kind::Hold, |value| Ok(Change::PutHold(record(value)?))),
+    (Kind::Trouble, |value| {
+        Ok(Change::PutTrouble(record(value)?))
+    }),
     (Kind::Outage, |value| Ok(Change::PutOutage(boxed(value)?))),
     (Kind::Sink, |value| Ok(Change::PutSink(boxed(value)?))),
     (Kind::Notification, |value| {

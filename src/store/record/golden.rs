@@ -18,6 +18,7 @@ use crate::domain::pace::Hold;
 use crate::domain::rulebook::Rulebook;
 use crate::domain::run::Run;
 use crate::domain::secret::Sealed;
+use crate::domain::server_trouble::ServerTrouble;
 use crate::domain::sink::Sink;
 use crate::domain::takeover::Takeover;
 use crate::domain::user::{Credential, TokenRecord, User};
@@ -42,7 +43,7 @@ fn form<R: Record>() -> Form {
     (R::KIND, R::VERSION, stepped_up::<R>)
 }
 
-fn forms() -> [Form; 31] {
+fn forms() -> [Form; 32] {
     [
         form::<User>(),
         form::<TokenRecord>(),
@@ -75,6 +76,7 @@ fn forms() -> [Form; 31] {
         form::<Rulebook>(),
         form::<ProviderOutage>(),
         form::<Hold>(),
+        form::<ServerTrouble>(),
     ]
 }
 

@@ -238,6 +238,7 @@ mirror_enum!(SubjectV3 of Subject {
     Provider(InstanceId),
     // Incidents have these since their version 5.
     Sink(SinkId),
+    Server,
 });
 macro_rules! records {
     ($($domain:ident = $kind:literal),* $(,)?) => {$(
@@ -285,6 +286,7 @@ pub(super) mod tests {
             Subject::Credential(CredentialId::from_u128(1)),
             Subject::Provider(InstanceId::from_u128(1)),
             Subject::Sink(SinkId::from_u128(1)),
+            Subject::Server,
         ]);
         round(vec![
             CredentialUse::Own(CredentialId::from_u128(1)),

@@ -3,12 +3,14 @@
 use crate::domain::connection::Connection;
 use crate::domain::expiry::Nearness;
 use crate::domain::grant::RejectReason;
-use crate::domain::id::UserId;
+use crate::domain::id::{OwnerId, UserId};
 use crate::domain::incident::{Incident, IncidentSource, Severity, Subject};
 use crate::domain::lifecycle::SuspendReason;
 use crate::domain::repo::FullName;
 use crate::domain::sink::{DisableReason, Sink};
+use crate::domain::trouble::{Measured, TroubleKind};
 use crate::domain::user::Credential;
+use std::time::Duration;
 
 named! {
     /// The kinds of failures that our own checks report.
@@ -30,6 +32,12 @@ named! {
         CredentialExpiring = "credential_expiring",
         /// A sink was disabled by its answer.
         SinkDisabled = "sink_disabled",
+        /// Notifications wait for their sink.
+        NotificationsWaiting = "notifications_waiting",
+        /// Little space is left for the store.
+        DiskNearlyFull = "disk_nearly_full",
+        /// Deliveries are stored and not processed.
+        DeliveriesWaiting = "deliveries_waiting",
         /// A provider does not answer: see [`crate::domain::outage`].
         ProviderOutage = "provider_outage",
     }
@@ -39,6 +47,14 @@ impl HealthKind {
     /// The incident of this kind among those that are not resolved.
     pub fn find(self, unresolved: Vec<Incident>) -> Option<Incident> {
         unresolved.into_iter().find(|incident| self.is_of(incident))
+    }
+
+    /// The kind of the incidents about trouble of the server.
+    pub const fn of_trouble(kind: TroubleKind) -> Self {
+        match kind {
+            TroubleKind::DiskNearlyFull => Self::DiskNearlyFull,
+            TroubleKind::DeliveriesWaiting => Self::DeliveriesWaiting,
+        }
     }
 
     /// Whether an incident is of this kind.
@@ -81,6 +97,10 @@ pub enum HealthFailure<'a> {
     CredentialExpiring(&'a Credential, Nearness),
     /// A sink was disabled by its answer.
     SinkDisabled(&'a Sink, DisableReason),
+    /// Notifications wait for their sink, for so long.
+    NotificationsWaiting(&'a Sink, Duration),
+    /// The server has trouble of its own, reported to this operator.
+    ServerTrouble(OwnerId, Measured),
 }
 
 /// What a failure is about.
@@ -89,6 +109,7 @@ enum About<'a> {
     Connection(&'a Connection),
     Credential(&'a Credential),
     Sink(&'a Sink),
+    Server(OwnerId),
 }
 
 impl HealthFailure<'_> {
@@ -103,6 +124,8 @@ impl HealthFailure<'_> {
             Self::CredentialRejected(..) => HealthKind::CredentialRejected,
             Self::CredentialExpiring(..) => HealthKind::CredentialExpiring,
             Self::SinkDisabled(..) => HealthKind::SinkDisabled,
+            Self::NotificationsWaiting(..) => HealthKind::NotificationsWaiting,
+            Self::ServerTrouble(_, measured) => HealthKind::of_trouble(measured.kind()),
         }
     }
 
@@ -117,7 +140,9 @@ impl HealthFailure<'_> {
             Self::DeliveryUnreadable { .. }
             | Self::DeliveriesLost { .. }
             | Self::CredentialExpiring(_, Nearness::Close)
-            | Self::SinkDisabled(..) => Severity::Error,
+            | Self::SinkDisabled(..)
+            | Self::NotificationsWaiting(..)
+            | Self::ServerTrouble(..) => Severity::Error,
             Self::HookSuspended(..) | Self::HookDisabled { .. } | Self::CredentialRejected(..) => {
                 Severity::Critical
             }
@@ -130,6 +155,7 @@ impl HealthFailure<'_> {
             About::Connection(connection) => Subject::Connection(connection.id),
             About::Credential(credential) => Subject::Credential(credential.id),
             About::Sink(sink) => Subject::Sink(sink.id),
+            About::Server(_) => Subject::Server,
         }
     }
 
@@ -143,7 +169,8 @@ impl HealthFailure<'_> {
             Self::CredentialRejected(credential, _) | Self::CredentialExpiring(credential, _) => {
                 About::Credential(credential)
             }
-            Self::SinkDisabled(sink, _) => About::Sink(sink),
+            Self::SinkDisabled(sink, _) | Self::NotificationsWaiting(sink, _) => About::Sink(sink),
+            Self::ServerTrouble(operator, _) => About::Server(*operator),
         }
     }
 
@@ -152,13 +179,14 @@ impl HealthFailure<'_> {
             About::Connection(connection) => connection.owner,
             About::Credential(credential) => credential.owner,
             About::Sink(sink) => sink.owner,
+            About::Server(operator) => operator,
         }
     }
 
     pub(super) fn repository(&self) -> Option<FullName> {
         match self.about() {
             About::Connection(connection) => Some(connection.full_name.clone()),
-            About::Credential(_) | About::Sink(_) => None,
+            About::Credential(_) | About::Sink(_) | About::Server(_) => None,
         }
     }
 }

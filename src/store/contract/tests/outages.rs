@@ -6,7 +6,9 @@ use crate::domain::incident::Subject as About;
 use crate::domain::outage::ProviderOutage;
 use crate::domain::pace::Hold;
 use crate::domain::samples;
+use crate::domain::server_trouble::ServerTrouble;
 use crate::domain::time::Timestamp;
+use crate::domain::trouble::TroubleKind;
 use crate::store::contract::{Subject, wait};
 use crate::store::{After, Change, IncidentFilter, Whose};
 
@@ -46,6 +48,22 @@ pub(in crate::store) fn the_last_outage_of_each_installation_is_kept(subject: &i
         let bobs = wait(store.incidents_of(BOB, &filter, After::first(9))).unwrap();
         assert!(bobs.items.is_empty());
     }
+}
+
+pub(in crate::store) fn the_last_trouble_of_each_kind_is_kept(subject: &impl Subject) {
+    let store = subject.store();
+    assert_eq!(wait(store.troubles()).unwrap(), []);
+    let [disk, waiting] = TroubleKind::ALL.map(|kind| ServerTrouble::begun(kind, Timestamp(5)));
+    let ended = ServerTrouble {
+        ended_at: Some(Timestamp(9)),
+        ..disk
+    };
+    for trouble in [disk, waiting, ended] {
+        put(store, vec![Change::PutTrouble(trouble)]);
+    }
+    let mut all = wait(store.troubles()).unwrap();
+    all.sort_by_key(|trouble| trouble.kind);
+    assert_eq!(all, [ended, waiting]);
 }
 
 pub(in crate::store) fn a_wait_is_replaced_and_goes_with_its_credential(subject: &impl Subject) {
