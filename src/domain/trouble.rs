@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 /// Less free space than this is little ...
-const LITTLE_BYTES: u64 = 1 << 30;
-/// ... on a disk so much larger. On a smaller one, less than this part of it.
+pub const LITTLE_BYTES: u64 = 1 << 30;
+/// ... on a disk so much larger. On a smaller one, less than this part of it is trouble: it could
+/// never have more.
 const LITTLE_PART: u64 = 20;
 
 named! {

@@ -5,7 +5,7 @@ use crate::app::disk::space;
 use crate::app::{SystemClock, SystemEntropy};
 use crate::config::Config;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::trouble::Space;
+use crate::domain::trouble::LITTLE_BYTES;
 use crate::seal::ring::{KeyError, KeyRing, MasterKey, canary_fits};
 use crate::store::disk::OpenError;
 use crate::store::tools;
@@ -124,24 +124,20 @@ fn data_dir(there: &Path) -> Finding {
 
 /// Whether there is space left.
 fn disk(there: &Path) -> Option<Finding> {
-    let space = space(there)?;
-    let (verdict, words) = judge_space(space);
-    let words = format!(
-        "{} MiB free at {}{words}",
-        space.free >> 20,
-        there.display()
-    );
+    let free = space(there)?.free;
+    let (verdict, words) = judge_space(free);
+    let words = format!("{} MiB free at {}{words}", free >> 20, there.display());
     Some(Finding::new("disk", verdict, words))
 }
 
-fn judge_space(space: Space) -> (Verdict, &'static str) {
-    if space.free < FREE_BYTES_MIN {
-        (Verdict::Bad, ": deliveries are refused until more is free")
-    } else if space.is_little() {
-        let words = ", which is little: below 1 MiB deliveries are refused";
-        (Verdict::Warning, words)
-    } else {
-        (Verdict::Good, "")
+fn judge_space(free: u64) -> (Verdict, &'static str) {
+    match free {
+        0..FREE_BYTES_MIN => (Verdict::Bad, ": deliveries are refused until more is free"),
+        FREE_BYTES_MIN..LITTLE_BYTES => {
+            let words = ", which is little: below 1 MiB deliveries are refused";
+            (Verdict::Warning, words)
+        }
+        LITTLE_BYTES.. => (Verdict::Good, ""),
     }
 }
 
@@ -173,8 +169,7 @@ mod tests {
             (1 << 30, Verdict::Good),
             (u64::MAX, Verdict::Good),
         ] {
-            let total = u64::MAX;
-            assert_eq!(judge_space(Space { free, total }).0, verdict, "{free}");
+            assert_eq!(judge_space(free).0, verdict, "{free}");
         }
     }
 }
