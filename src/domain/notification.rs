@@ -194,6 +194,8 @@ pub struct Thread {
     pub sink: SinkId,
     /// What it shows, as far as its answers say.
     pub shown: Shown,
+    /// With which severity; `None` when an older version has notified it.
+    pub severity: Option<Severity>,
     /// What changes or ends the message at the sink: its id there, or what an alert looked like.
     pub message: Option<String>,
     /// The address of the sink (`Sink::address`) where that message is.
@@ -207,6 +209,7 @@ impl Thread {
             incident,
             sink,
             shown: Shown::Nothing,
+            severity: None,
             message: None,
             address: 0,
         }

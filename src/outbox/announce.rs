@@ -62,10 +62,7 @@ async fn announce_one(room: &Room, id: IncidentId) -> Result<Vec<SinkId>, Troubl
     let decision = rules.decide(&incident.look(), is_present);
     let decided = decided(&incident, &decision);
     let planned = plan(&decided, announced.as_ref(), &sinks, &threads, &decision);
-    let mut reached = match &planned.notify {
-        Some((_, sinks)) => sinks.clone(),
-        None => Vec::new(),
-    };
+    let mut reached: Vec<SinkId> = planned.notify.iter().map(|(sink, _)| *sink).collect();
     let waits = Waits {
         opening: decision
             .delay
@@ -170,11 +167,8 @@ fn changes(
     waits: &Waits,
 ) -> Vec<Change> {
     let mut changes = vec![Change::PutAnnounced(Box::new(plan.announced))];
-    let Some((kind, sinks)) = plan.notify else {
-        return changes;
-    };
-    let due_at = room.tools.now().plus(waits.of(kind));
-    for sink in sinks {
+    for (sink, kind) in plan.notify {
+        let due_at = room.tools.now().plus(waits.of(kind));
         if threads.iter().all(|thread| thread.sink != sink) {
             let thread = Thread::new(incident.id, sink);
             changes.push(Change::PutThread(Box::new(thread)));

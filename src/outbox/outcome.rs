@@ -200,6 +200,7 @@ async fn store_outcome(
         }
         let thread = Thread {
             shown,
+            severity: Some(this.incident.severity),
             message,
             address: this.sink.address,
             ..this.thread

@@ -12,8 +12,8 @@ use std::time::Duration;
 pub struct Plan {
     /// What is stored as announced with it.
     pub announced: Announced,
-    /// The kind of notification, and the sinks that get one.
-    pub notify: Option<(NotificationKind, Vec<SinkId>)>,
+    /// The sinks that get a notification, and its kind.
+    pub notify: Vec<(SinkId, NotificationKind)>,
 }
 
 /// For how long an incident that flaps has to pass before sinks are notified of its end. If it
@@ -82,7 +82,18 @@ pub fn plan(
         }
     };
     let reached = sinks.iter().filter(|sink| !is_about(sink)).filter(concerns);
-    let reached: Vec<SinkId> = reached.map(|sink| sink.id).collect();
+    // One that has not heard of the end hears of no second beginning, yet of the severity.
+    let is_worse = |thread: &Thread| {
+        let severity = thread.severity.or(was.map(|was| was.severity));
+        thread.shown == Shown::Open && severity.is_some_and(|it| it < standing.severity)
+    };
+    let for_it = |sink: &Sink| match kind? {
+        NotificationKind::Reopened if known(sink).is_some_and(is_worse) => {
+            Some((sink.id, NotificationKind::Worse))
+        }
+        kind => Some((sink.id, kind)),
+    };
+    let notify = reached.filter_map(for_it).collect();
     let episodes = announced.map_or(0, |announced| announced.episode);
     Plan {
         announced: Announced {
@@ -92,8 +103,6 @@ pub fn plan(
             has_flapped: standing.is_flapping
                 && (had_flapped || kind == Some(NotificationKind::Flapping)),
         },
-        notify: kind
-            .filter(|_| !reached.is_empty())
-            .map(|kind| (kind, reached)),
+        notify,
     }
 }

@@ -16,6 +16,8 @@ const DAY: Duration = Duration::from_hours(24);
 const MINUTE: Duration = Duration::from_mins(1);
 /// The sink that works.
 const MAIL: SinkId = SinkId::from_u128(2);
+/// Its id is none of a sink: in these tests ids of both are small numbers.
+const CONNECTION: ConnectionId = ConnectionId::from_u128(900);
 /// Notifications that are read at a time.
 const PAGE: usize = 100;
 
@@ -256,7 +258,7 @@ impl Story {
 
     async fn act(&mut self, n: u128, act: Act) {
         let id = IncidentId::from_u128(n);
-        let new = || samples::incident(id, ConnectionId::from_u128(1));
+        let new = || samples::incident(id, CONNECTION);
         let incident = self.incidents.entry(n).or_insert_with(|| Incident {
             severity: Severity::Error,
             ..new()

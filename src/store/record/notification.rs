@@ -92,10 +92,11 @@ mirror!(NotificationV2 of Notification {
     tries: u32,
     state: NotificationState,
 });
-mirror!(ThreadV2 of Thread {
+mirror!(ThreadV3 of Thread {
     incident: IncidentId,
     sink: SinkId,
     shown: Shown,
+    severity: Option<Severity>,
     message: Option<String>,
     address: u32,
 });
@@ -199,6 +200,14 @@ frozen!(ThreadV1 {
     message: Option<String>,
 });
 
+frozen!(ThreadV2 {
+    incident: u128,
+    sink: u128,
+    shown: u8,
+    message: Option<String>,
+    address: u32,
+});
+
 fn counted(old: SinkV1) -> SinkV2 {
     SinkV2 {
         id: old.id,
@@ -247,18 +256,42 @@ impl Record for Sink {
     }
 }
 
-fn thread_of_first(old: ThreadV1) -> Option<Thread> {
-    Thread::from_wire(ThreadV2 {
+fn at_first_address(old: ThreadV1) -> ThreadV2 {
+    ThreadV2 {
         incident: old.incident,
         sink: old.sink,
         shown: old.shown,
         message: old.message,
         address: 0,
+    }
+}
+
+fn thread_of_second(old: ThreadV2) -> Option<Thread> {
+    Thread::from_wire(ThreadV3 {
+        incident: old.incident,
+        sink: old.sink,
+        shown: old.shown,
+        severity: None,
+        message: old.message,
+        address: old.address,
     })
 }
 
+impl Record for Thread {
+    const VERSION: u8 = 3;
+    const KIND: &'static str = "message about an incident";
+
+    fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
+        let second = match version {
+            1 => at_first_address(plain(bytes)?),
+            2 => plain(bytes)?,
+            _ => return Err(RecordError::Damaged),
+        };
+        thread_of_second(second).ok_or(RecordError::Damaged)
+    }
+}
+
 second_versions! {
-    Thread = "message about an incident" from thread_of_first,
     Announced = "announced incident" from unmuted,
     Notification = "notification" from of_incident,
 }
@@ -337,6 +370,7 @@ mod tests {
         let thread = Thread::new(IncidentId::from_u128(4), id);
         let shown = Thread {
             shown: Shown::Open,
+            severity: Some(Severity::Critical),
             message: Some("17.5".into()),
             address: 300,
             ..thread.clone()

@@ -78,6 +78,22 @@ fn a_repository_is_connected_by_its_url_and_what_does_not_fit_is_told() {
     );
 }
 
+/// Waits for the first reconciles of what was connected: they look at repositories, too, and would
+/// take a fault that is not for them.
+fn first_reconciles(stage: &Stage, told: &str) {
+    let words = told.split_whitespace();
+    let ids: Vec<&str> = words.filter(|word| word.starts_with("con_")).collect();
+    assert!(!ids.is_empty(), "{told}");
+    let token = &stage.variables["HOOKHERD_TOKEN"];
+    stage.wait_until("the first reconciles", || {
+        let is_done = |id: &&str| {
+            let now = stage.connection(token, id);
+            !now["health"]["gaps"]["reconciled_at"].is_null()
+        };
+        ids.iter().all(is_done)
+    });
+}
+
 #[test]
 fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
     let (stage, _daemon) = stage();
@@ -119,6 +135,7 @@ fn many_are_connected_in_numbered_lines_and_nothing_found_is_an_error() {
         "{told}"
     );
     assert_eq!(lines.last(), Some(&"2 connected, 0 failed"));
+    first_reconciles(&stage, &told);
     // Again there is nothing to do, which is no error, and still JSON.
     let again = ["connect", "github", "--org", "acme", "--yes", "--json"];
     assert_eq!(

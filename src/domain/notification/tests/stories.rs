@@ -119,3 +119,33 @@ fn a_beginning_after_an_end_that_could_not_be_sent_is_sent() {
     world.settle();
     assert_eq!(world.shows(), Some(NotificationKind::Reopened));
 }
+
+#[test]
+fn a_beginning_that_is_more_severe_is_heard_by_a_sink_that_has_not_heard_of_the_end() {
+    let refused = || Step::Send(Answer::Refused);
+    // What is told of it while the sink refuses: nothing, and that it has become more severe.
+    for steps in [
+        vec![Step::Resolve, Step::Plan, refused(), Step::Worsen],
+        vec![
+            Step::Worsen,
+            Step::Plan,
+            refused(),
+            Step::Resolve,
+            Step::Plan,
+            refused(),
+        ],
+    ] {
+        let mut world = World::new(WANTS_ALL);
+        world.act(Step::Open);
+        world.settle();
+        for step in steps {
+            world.act(step);
+        }
+        world.act(Step::Open);
+        world.settle();
+        let kinds: Vec<_> = world.heard.iter().map(|(_, kind)| *kind).collect();
+        let expected = [NotificationKind::Opened, NotificationKind::Worse];
+        assert_eq!(kinds, expected);
+        assert_eq!(world.heard_severity, Some(Severity::Critical));
+    }
+}
