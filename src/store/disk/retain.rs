@@ -192,7 +192,7 @@ impl Upkeep {
         let retention = self.options.retention.clone();
         let cutoff = now.minus(retention.max_age);
         self.forget_what_is_gone(cutoff)?;
-        let mut covered = None;
+        let (mut covered, mut is_held, mut has_carried) = (None, false, false);
         for id in list_segments(&journal_dir(&self.dir))?.ids {
             // An orderly end does not wait for a long pass.
             if self.shared.is_closing() || id >= snapshots[snapshots.len() - 1].0.segment {
@@ -207,15 +207,18 @@ impl Upkeep {
             if covered.is_none() {
                 covered = Some(self.covered(&snapshots)?);
             }
-            if covered.flatten().is_none_or(|covered| id >= covered) {
+            is_held = covered.flatten().is_none_or(|covered| id >= covered);
+            if is_held {
                 break;
             }
-            self.unlink(id)?;
+            has_carried |= self.unlink(id)?;
         }
         // What must stay is more than may stay: do not write it forward again and again, but only
-        // when the journal has grown by a quarter.
+        // when the journal has grown by a quarter. What only the older snapshot holds is free with
+        // the next one.
         let bytes = self.shared.journal_bytes.load(Ordering::Relaxed);
-        self.stays_bytes = if bytes > retention.max_bytes {
+        let is_free_soon = is_held && !has_carried;
+        self.stays_bytes = if bytes > retention.max_bytes && !is_free_soon {
             bytes.saturating_add(bytes / 4)
         } else {
             0
@@ -269,9 +272,9 @@ impl Upkeep {
     }
 
     /// Forgets what the index says of the deliveries in a segment, and writes forward what must be
-    /// kept of them.
-    fn forget_segment(&self, segment: u64) -> Result<(), UpkeepError> {
-        let mut floors = HashMap::new();
+    /// kept of them. Returns whether there was any.
+    fn forget_segment(&self, segment: u64) -> Result<bool, UpkeepError> {
+        let (mut floors, mut has_carried) = (HashMap::new(), false);
         let (mut guards, mut changes) = (Vec::new(), Vec::new());
         for id in self.index.deliveries_in(segment)? {
             let Some((place, delivery)) = self.index.delivery_at(id)? else {
@@ -284,7 +287,10 @@ impl Upkeep {
             guards.push(Guard::SameDelivery(Box::new(delivery.clone())));
             let change = if self.must_stay(&delivery, &mut floors)? {
                 match self.shared.opened.payload(&journal_dir(&self.dir), place) {
-                    Ok(Some(payload)) => Change::InsertDelivery(Box::new(delivery), payload),
+                    Ok(Some(payload)) => {
+                        has_carried = true;
+                        Change::InsertDelivery(Box::new(delivery), payload)
+                    }
                     Ok(None) | Err(ReadError::Damaged { .. }) => Change::ForgetDelivery(id),
                     Err(error @ ReadError::Unavailable(_)) => return Err(error.into()),
                 }
@@ -296,11 +302,13 @@ impl Upkeep {
                 self.commit(std::mem::take(&mut guards), std::mem::take(&mut changes))?;
             }
         }
-        self.commit(guards, changes)
+        self.commit(guards, changes)?;
+        Ok(has_carried)
     }
 
-    fn unlink(&self, segment: u64) -> Result<(), UpkeepError> {
-        self.forget_segment(segment)?;
+    /// Deletes a segment. Returns whether something of it was written forward.
+    fn unlink(&self, segment: u64) -> Result<bool, UpkeepError> {
+        let has_carried = self.forget_segment(segment)?;
         // First that it is not needed: should the segment stay after all, it does no harm.
         let told = self
             .identity
@@ -312,7 +320,7 @@ impl Upkeep {
         sync_dir(&journal_dir(&self.dir)).map_err(JournalError::io("syncing the journal"))?;
         self.shared.forget_segment(segment, bytes);
         tracing::info!(segment, bytes, "segment deleted by retention");
-        Ok(())
+        Ok(has_carried)
     }
 
     fn must_stay(

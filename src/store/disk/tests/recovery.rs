@@ -247,6 +247,67 @@ fn a_snapshot_that_is_due_does_not_wait_until_the_view_was_read() {
     crash(store);
 }
 
+/// A delivery that retention may take.
+fn done(n: u32) -> Delivery {
+    let state = DeliveryState::Processed {
+        at: Timestamp(1),
+        outcome: Outcome::Recorded,
+    };
+    Delivery {
+        state,
+        ..delivery(n)
+    }
+}
+
+fn insert_done(store: &DiskStore, all: std::ops::Range<u32>) {
+    for n in all {
+        let batch = Batch::of(vec![Change::InsertDelivery(Box::new(done(n)), payload(n))]);
+        wait(store.commit(batch)).unwrap();
+    }
+}
+
+/// Without news there is no second snapshot, before which a segment could be taken.
+fn something_comes(store: &DiskStore) {
+    let user = samples::user(UserId::from_u128(9), "ann");
+    wait(store.commit(Batch::of(vec![Change::PutUser(user)]))).unwrap();
+}
+
+/// What two snapshots far from each other keep is no reason to wait until the journal has grown by
+/// a quarter: the next snapshot frees it.
+#[test]
+fn a_journal_that_grew_between_two_snapshots_is_in_bounds_after_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let newest = || {
+        let all = snapshot::list(&snapshot_dir(dir.path())).unwrap();
+        all.last().map(|(at, _)| *at)
+    };
+    let (store, _) = open_with(dir.path(), &keeping_little(u64::MAX, 0), Arc::new(RealDisk));
+    connect(&store, CONNECTION);
+    for _ in 0..2 {
+        let before = newest();
+        until("a snapshot", || {
+            something_comes(&store);
+            newest() != before
+        });
+    }
+    end(store);
+    let (store, _) = open(dir.path());
+    insert_done(&store, 0..100);
+    end(store);
+    let before = newest();
+    let options = Options {
+        snapshot_bytes: u64::MAX,
+        ..keeping_little(8192, 3)
+    };
+    let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
+    until("a snapshot", || newest() != before);
+    assert!(store.status().journal_bytes > 20_000);
+    something_comes(&store);
+    until("it stays too large", || {
+        store.status().journal_bytes < 20_000
+    });
+}
+
 #[test]
 fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
     let dir = tempfile::tempdir().unwrap();
@@ -254,16 +315,6 @@ fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
     let (store, _) = open_with(dir.path(), &options, Arc::new(RealDisk));
     connect(&store, CONNECTION);
     connect(&store, ConnectionId::from_u128(2));
-    let done = |n| {
-        let state = DeliveryState::Processed {
-            at: Timestamp(1),
-            outcome: Outcome::Recorded,
-        };
-        Delivery {
-            state,
-            ..delivery(n)
-        }
-    };
     for n in 0..5 {
         let connection = ConnectionId::from_u128(2);
         let quiet = Delivery {
@@ -273,11 +324,9 @@ fn a_quiet_connection_keeps_its_last_deliveries_however_noisy_the_others_are() {
         let batch = Batch::of(vec![Change::InsertDelivery(Box::new(quiet), payload(n))]);
         wait(store.commit(batch)).unwrap();
     }
-    for n in 5..100 {
-        let batch = Batch::of(vec![Change::InsertDelivery(Box::new(done(n)), payload(n))]);
-        wait(store.commit(batch)).unwrap();
-    }
+    insert_done(&store, 5..100);
     until("retention does not come to an end", || {
+        something_comes(&store);
         store.status().journal_bytes < 20_000
     });
     let kept: Vec<u32> = (0..5).filter(|n| is_there(&store, *n)).collect();
