@@ -81,7 +81,7 @@ fn a_repository_is_connected_by_its_url_and_what_does_not_fit_is_told() {
 /// Waits for the first reconciles of what was connected: they look at repositories, too, and would
 /// take a fault that is not for them.
 fn first_reconciles(stage: &Stage, told: &str) {
-    let words = told.split_whitespace();
+    let words = told.split(|c: char| c != '_' && !c.is_ascii_alphanumeric());
     let ids: Vec<&str> = words.filter(|word| word.starts_with("con_")).collect();
     assert!(!ids.is_empty(), "{told}");
     let token = &stage.variables["HOOKHERD_TOKEN"];
