@@ -105,7 +105,16 @@ fn a_daemon_starts_on_a_full_disk_and_one_without_a_store_says_why_it_does_not()
     stage.wait_until("the daemon to answer", || stage.readiness().is_some());
     check(&stage, RUNS);
     stage.wait_until("it to tell", || stage.readiness() == Some(503));
+    // Two looks have to agree, which are half a minute apart.
+    let about = |field: &str| {
+        let all = stage.get("incidents");
+        let mut all = all["items"].as_array().expect("a list").iter();
+        let one = all.find(|it| it["failure_type"] == "disk_nearly_full");
+        one.map_or(Value::Null, |one| one[field].clone())
+    };
+    stage.wait_long("an incident", 4 * QUIET, || about("status") == "open");
     std::fs::remove_file(foreign).unwrap();
     stage.wait_until("it to be ready", || stage.readiness() == Some(200));
+    stage.wait_long("its end", 3 * QUIET, || about("resolution") == "recovered");
     drop(daemon);
 }

@@ -20,6 +20,7 @@ mod migration;
 mod neighbours;
 mod notifications;
 mod orphans;
+mod own;
 mod recovery;
 mod refusals;
 mod refused;
