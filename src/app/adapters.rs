@@ -2,6 +2,7 @@
 
 use crate::domain::id::Entropy;
 use crate::domain::time::{Clock, Timestamp};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -20,10 +21,13 @@ impl Clock for SystemClock {
 }
 
 /// The system's clock, held to what has been seen: it does not go behind the time that the store
-/// trusts, and what it gives for ids only goes up.
+/// trusts, and what it gives for ids only goes up. While the system's clock is behind that time, it
+/// passes at half its speed: what waits comes, and in the end both are the same.
 #[derive(Debug, Default)]
 pub struct SteadyClock {
     floor: Arc<AtomicI64>,
+    /// When the system's clock was first behind, by the monotonic clock, and what was shown then.
+    ahead: Mutex<Option<(Instant, Timestamp)>>,
     /// The last time that was given for an id.
     last: AtomicI64,
     /// When it was first looked at after the store set what it trusts, by both clocks.
@@ -36,6 +40,23 @@ impl SteadyClock {
         Arc::clone(&self.floor)
     }
 
+    /// What is shown at this time of the system's clock, and so long after the program's start.
+    fn shown(&self, wall: Timestamp, floor: Timestamp, at: Instant) -> Timestamp {
+        let mut ahead = self.ahead.lock();
+        let (since, from) = match *ahead {
+            Some(ahead) => ahead,
+            None if wall >= floor => return wall,
+            None => *ahead.insert((at, floor)),
+        };
+        let slowed = from
+            .plus(at.saturating_duration_since(since) / 2)
+            .max(floor);
+        if wall >= slowed {
+            *ahead = None;
+        }
+        slowed.max(wall)
+    }
+
     /// Ids that are made from now on are later than this.
     pub fn begin_ids_after(&self, newest: Timestamp) {
         self.last.fetch_max(newest.0, Ordering::Relaxed);
@@ -45,7 +66,7 @@ impl SteadyClock {
 impl Clock for SteadyClock {
     fn now(&self) -> Timestamp {
         let floor = self.floor.load(Ordering::Relaxed);
-        let now = SystemClock.now().max(Timestamp(floor));
+        let now = self.shown(SystemClock.now(), Timestamp(floor), Instant::now());
         if floor > 0 {
             self.begun.get_or_init(|| (Instant::now(), now));
         }
@@ -103,6 +124,36 @@ mod tests {
             clock.now() < made[0].created_at(),
             "what people read is right"
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_passes_slowly_until_the_time_is_right() {
+        let clock = SteadyClock::default();
+        let (start, floor) = (Instant::now(), Timestamp(1_700_000_000_000));
+        let minute = Duration::from_mins(1);
+        let shown = |minutes: u32, wall: Timestamp| {
+            let at = clock.shown(wall, floor, start + minutes * minute);
+            (at.0 - floor.0) / 60_000
+        };
+        // It was an hour ahead until the start, and is right from then on.
+        let wall = |minutes: u32| floor.minus(60 * minute).plus(minutes * minute);
+        let right = [0, 1, 2, 60, 118, 119, 120, 121, 500].map(|m| (m, shown(m, wall(m))));
+        let expected = [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (60, 30),
+            (118, 59),
+            (119, 59),
+            (120, 60),
+            (121, 61),
+            (500, 440),
+        ];
+        assert_eq!(right, expected);
+        // Set back once more, and forward.
+        assert_eq!(shown(501, wall(1)), 0, "what the store trusts");
+        assert_eq!([shown(511, wall(11)), shown(512, wall(4000))], [5, 3940]);
+        assert_eq!(shown(513, wall(4001)), 3941);
     }
 
     #[test]

@@ -147,11 +147,12 @@ fn clock(dir: &Path) -> Option<Finding> {
     let back = trusted.since(SystemClock.now());
     (back > CLOCK_BACK_MAX).then(|| {
         let words = format!(
-            "this machine's clock is {} minutes behind the store's last time: correct it. \
-             Until then, records carry the store's time, and retention waits",
+            "this machine's clock is {} minutes behind the store's last time: correct it, if it is \
+             wrong now. If it was wrong then, wait: until both are the same, time passes at half \
+             speed, and retention waits",
             back.as_secs() / 60
         );
-        Finding::new("clock", Verdict::Bad, words)
+        Finding::new("clock", Verdict::Warning, words)
     })
 }
 
