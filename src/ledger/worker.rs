@@ -181,7 +181,7 @@ impl Worker {
 pub(super) async fn beat(room: &Room) {
     let uptime = {
         let mut uptime = room.uptime.lock();
-        uptime.alive_at = room.ports.now();
+        uptime.alive(room.ports.now());
         uptime.clone()
     };
     let beat = Batch::of(vec![Change::PutUptime(uptime)]);

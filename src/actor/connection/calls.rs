@@ -208,7 +208,9 @@ async fn carry_out(
             match hooks.repair(access, &target, hook, &spec()?).await? {
                 Repaired::Done { proof, was_changed } => {
                     let mut edit = written(ports, proof);
-                    edit.changes.extend(unsent(ports, connection, was_changed));
+                    let asked = unsent(ports, connection, was_changed);
+                    edit.changes
+                        .extend(asked.or_else(|| refused(ports, connection)));
                     Ok((Reply::Repaired { revision }, edit))
                 }
                 Repaired::Missing => Ok(plain(missing(ports))),
@@ -282,6 +284,15 @@ fn unsent(ports: &Ports, connection: &Connection, was_changed: bool) -> Option<C
         ..asked_to_reconcile(connection.id, ports.now(), AskedBy::Hook)
     };
     Some(Change::AskReconcile(asked))
+}
+
+/// The settings are written because signatures were wrong: what was refused for that may have been
+/// authentic, and stands in the provider's log.
+fn refused(ports: &Ports, connection: &Connection) -> Option<Change> {
+    let now = ports.now();
+    let is_recent = connection.suspicion.is_some_and(|it| !it.may_recur(now));
+    let asked = asked_to_reconcile(connection.id, now, AskedBy::Hook);
+    is_recent.then_some(Change::AskReconcile(asked))
 }
 
 /// All settings are written, and the hook delivers to our current address.

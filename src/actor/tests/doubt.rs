@@ -63,8 +63,18 @@ async fn a_secret_changed_by_hand_is_written_again() {
     forge(&farm, id, 3).await;
     farm.until(|| farm.provider.count("ping") == 1).await;
     forge(&farm, id, 1).await;
+    let asked_at = || {
+        farm.store
+            .reconcile_asked(id)
+            .ready()
+            .unwrap()
+            .map(|it| it.at)
+    };
+    let before = asked_at();
     farm.until(|| farm.provider.count("repair") == 1).await;
     farm.becomes(id, WebhookStatus::Active).await;
+    // What was refused until then was authentic, and stands in the provider's log.
+    farm.until(|| asked_at() > before).await;
     assert_eq!(calls(&farm), [1, 1, 1, 1]);
     // And whoever goes on causes no more.
     forge(&farm, id, 50).await;

@@ -13,8 +13,8 @@ pub(super) fn finding(stats: &Value) -> Finding {
         (Verdict::Warning, words)
     } else if lost > 0 || unlogged > 0 {
         let words = format!(
-            "{lost} of {missed} cannot be recovered, and {unlogged} s are older than the \
-             provider's delivery log (`hookherd gaps`)"
+            "{lost} of {missed} cannot be recovered, and {unlogged} s are in no delivery log, for \
+             which runs were listed instead (`hookherd gaps`)"
         );
         (Verdict::Warning, words)
     } else {

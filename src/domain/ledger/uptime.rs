@@ -53,13 +53,24 @@ impl Uptime {
                 outages: Vec::new(),
             };
         };
+        let from = uptime.alive_at.min(now);
+        uptime.alive(now);
         uptime.add(Outage {
             cause: GapCause::Down,
-            from: uptime.alive_at,
+            from,
             to: now,
         });
-        uptime.alive_at = now;
         uptime
+    }
+
+    /// A sign of life. An outage that is later than it was dated by a clock that was ahead: it has
+    /// ended by now, or each reconcile would find it after the one before.
+    pub fn alive(&mut self, now: Timestamp) {
+        self.alive_at = now;
+        for outage in &mut self.outages {
+            outage.to = outage.to.min(now);
+            outage.from = outage.from.min(outage.to);
+        }
     }
 
     /// Adds an outage that has ended.
@@ -111,6 +122,25 @@ mod tests {
         };
         assert_eq!(second.since(minute(8)).collect::<Vec<_>>(), [down]);
         assert_eq!(second.since(minute(9)).count(), 0);
+    }
+
+    #[test]
+    fn no_outage_is_later_than_now_after_the_clock_was_ahead() {
+        let first = Uptime::started(None, minute(1));
+        let ahead = Uptime::started(Some(alive(&first, minute(5))), minute(40_000));
+        // By a restart, or at run time.
+        let restarted = Uptime::started(Some(alive(&ahead, minute(40_001))), minute(9));
+        let mut set_back = ahead;
+        set_back.alive(minute(9));
+        for uptime in [restarted, set_back] {
+            let down = Outage {
+                cause: GapCause::Down,
+                from: minute(5),
+                to: minute(9),
+            };
+            assert_eq!(uptime.outages, [down]);
+            assert_eq!(uptime.since(minute(9)).count(), 0);
+        }
     }
 
     #[test]
