@@ -209,6 +209,8 @@ pub struct Sink {
     pub state: SinkState,
     /// It asked not to be called before.
     pub hold_until: Option<Timestamp>,
+    /// Since when it has accepted nothing: the first call that failed after the last that did not.
+    pub failing_since: Option<Timestamp>,
     /// When it was added.
     pub created_at: Timestamp,
 }

@@ -239,8 +239,8 @@ fn day(at: Timestamp) -> Option<String> {
 fn notifications_wait(sink: &Sink, wait: Duration) -> String {
     let (name, host, minutes) = (&sink.name, &sink.host, wait.as_secs() / 60);
     format!(
-        "Notifications wait for sink {name} ({host}): the oldest had waited {minutes} minutes when \
-         noticed. Hookherd tries again by itself. See hookherd notifications --state waiting."
+        "Notifications wait for sink {name} ({host}): it had accepted none for {minutes} minutes \
+         when noticed. Hookherd tries again by itself. See hookherd notifications --state waiting."
     )
 }
 

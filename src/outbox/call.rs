@@ -70,28 +70,40 @@ pub(super) fn judged(receipt: Receipt, health: &mut Health, now: Timestamp) -> R
 
 /// The sink as it is after a call, when that changes it.
 fn sink_after(sink: &Sink, receipt: &Receipt, now: Timestamp) -> Option<Sink> {
-    match receipt {
+    // One in the future is of a clock that was ahead.
+    let since = sink.failing_since.filter(|since| *since <= now);
+    let failing = Sink {
+        failing_since: since.or(Some(now)),
+        ..sink.clone()
+    };
+    let after = match receipt {
         // Another process may have found the same.
-        Receipt::Disabled { .. } if matches!(sink.state, SinkState::Disabled { .. }) => None,
-        Receipt::Disabled { reason, .. } => Some(Sink {
+        Receipt::Disabled { .. } if matches!(sink.state, SinkState::Disabled { .. }) => {
+            return None;
+        }
+        Receipt::Disabled { reason, .. } => Sink {
             state: SinkState::Disabled {
                 at: now,
                 reason: *reason,
             },
-            ..sink.clone()
-        }),
+            ..failing
+        },
         Receipt::Later {
             after: Some(after), ..
-        } => Some(Sink {
+        } => Sink {
             hold_until: Some(now.plus((*after).min(retry::WAIT_MAX))),
-            ..sink.clone()
-        }),
-        Receipt::Accepted { .. }
-        | Receipt::Rejected { .. }
-        | Receipt::Refused { .. }
-        | Receipt::Later { after: None, .. }
-        | Receipt::Unsure { .. } => None,
-    }
+            ..failing
+        },
+        Receipt::Refused { .. } | Receipt::Later { after: None, .. } | Receipt::Unsure { .. } => {
+            failing
+        }
+        // It works: this message alone is none that it takes.
+        Receipt::Accepted { .. } | Receipt::Rejected { .. } => Sink {
+            failing_since: None,
+            ..failing
+        },
+    };
+    (after != *sink).then_some(after)
 }
 
 /// Stores these changes, and what an answer changes of the sink.

@@ -164,6 +164,7 @@ pub(super) async fn add(room: &Room, new: NewSink) -> Result<Added, DeskError> {
         digest: new.digest.map(|schedule| Digest::new(schedule, now)),
         state: SinkState::Enabled,
         hold_until: None,
+        failing_since: None,
         created_at: now,
     };
     let sink = aimed(room, sink, &prepared);
@@ -226,11 +227,11 @@ fn edited(sink: Sink, edit: &Edit, now: Timestamp) -> Sink {
     let templates = edit.templates.apply(&sink.templates);
     let digest = digest_after(&sink, edit, now);
     let name = edit.name.clone().unwrap_or(sink.name);
-    let (state, hold_until) = match edit.is_enabled {
-        None => (sink.state, sink.hold_until),
-        Some(false) => (SinkState::Paused, sink.hold_until),
+    let (state, hold_until, failing_since) = match edit.is_enabled {
+        None => (sink.state, sink.hold_until, sink.failing_since),
+        Some(false) => (SinkState::Paused, sink.hold_until, None),
         // A person says that it works again.
-        Some(true) => (SinkState::Enabled, None),
+        Some(true) => (SinkState::Enabled, None, None),
     };
     Sink {
         name,
@@ -239,6 +240,7 @@ fn edited(sink: Sink, edit: &Edit, now: Timestamp) -> Sink {
         digest,
         state,
         hold_until,
+        failing_since,
         ..sink
     }
 }
@@ -258,7 +260,7 @@ pub(super) async fn edit(room: &Room, id: SinkId, edit: Edit) -> Result<Added, D
             let prepared = tools.deliver.prepare(sink.kind, wish, &*tools.entropy)?;
             sink = aimed(room, sink, &prepared);
             // Another address has not asked for anything, and shows nothing.
-            sink.hold_until = None;
+            (sink.hold_until, sink.failing_since) = (None, None);
             sink.address = sink.address.wrapping_add(1);
             // What the former one has answered says nothing of it.
             if matches!(sink.state, SinkState::Disabled { .. }) {

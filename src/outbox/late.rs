@@ -6,28 +6,31 @@ use super::trouble::Trouble;
 use crate::domain::id::{IncidentId, SinkId};
 use crate::domain::incident::health::{self, HealthFailure, HealthKind};
 use crate::domain::incident::{Incident, IncidentStatus, Resolution, Subject};
-use crate::domain::notification::{Notification, NotificationState};
+use crate::domain::notification::{Notification, Topic};
 use crate::domain::sink::{Sink, SinkState};
 use crate::domain::time::Timestamp;
 use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
-use std::time::Duration;
 
 /// The oldest notifications of a sink that are looked at.
 const LOOKED_AT_MAX: usize = 100;
-/// What was tried less often may have waited for something else, such as the end of a mute.
-const TRIES_MIN: u32 = 3;
 
-/// Whether a notification waits for its sink for longer than this.
-fn is_late(it: &Notification, now: Timestamp, longest: Duration) -> bool {
-    match it.state {
-        NotificationState::Waiting { due_at, .. } => {
-            let has_failed = it.tries >= TRIES_MIN && now.since(it.planned_at) > longest;
-            has_failed || now.since(due_at) > longest
+/// Whether one of these waits for its sink. What was not tried waits for something else, such as
+/// the end of a delay or of quiet hours; and what is muted is not tried again before the end of that.
+async fn is_awaited(
+    room: &Room,
+    waiting: &[Notification],
+    now: Timestamp,
+) -> Result<bool, ReadError> {
+    for it in waiting.iter().filter(|it| it.tries > 0) {
+        let incident = match it.topic {
+            Topic::Incident(id) => room.tools.store.incident(id).await?,
+            Topic::Time { .. } => return Ok(true),
+        };
+        if incident.is_some_and(|it| it.muted_until(now).is_none()) {
+            return Ok(true);
         }
-        NotificationState::Sent { .. }
-        | NotificationState::Dropped { .. }
-        | NotificationState::Failed { .. } => false,
     }
+    Ok(false)
 }
 
 /// The incident about a sink for which notifications wait, unless it is resolved.
@@ -51,18 +54,27 @@ pub(super) async fn look(room: &Room, id: SinkId) -> Result<bool, Trouble> {
         SinkState::Enabled => None,
     };
     let (now, longest) = (room.tools.now(), room.settings.longest_wait);
-    let waiting = store.notifications_of_sink(id, LOOKED_AT_MAX).await?;
-    let late = waiting.iter().find(|it| is_late(it, now, longest));
-    match (late.filter(|_| why.is_none()), known) {
+    let late = sink
+        .failing_since
+        .filter(|since| why.is_none() && now.since(*since) > longest);
+    let late = match late {
+        Some(since) => {
+            let waiting = store.notifications_of_sink(id, LOOKED_AT_MAX).await?;
+            let is_awaited = is_awaited(room, &waiting, now).await?;
+            is_awaited.then_some(since)
+        }
+        None => None,
+    };
+    match (late, known) {
         (Some(_), Some(_)) => Ok(true),
-        (Some(late), None) => open(room, sink, late.planned_at).await,
+        (Some(since), None) => open(room, sink, since).await,
         (None, Some(known)) => end(room, known, why.unwrap_or(Resolution::Recovered)).await,
         (None, None) => Ok(false),
     }
 }
 
-/// Opens the incident about what waits since then. The id follows from that: one that a person has
-/// resolved stays so.
+/// Opens the incident about a sink that has accepted nothing since then. The id follows from that:
+/// one that a person has resolved stays so.
 async fn open(room: &Room, sink: Sink, since: Timestamp) -> Result<bool, Trouble> {
     let (store, now) = (&room.tools.store, room.tools.now());
     let id = IncidentId::derived(since, sink.id.as_u128().rotate_left(1));

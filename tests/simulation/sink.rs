@@ -156,6 +156,7 @@ pub fn record(machine: &Machine, owner: OwnerId) -> Record {
         digest: None,
         state: SinkState::Enabled,
         hold_until: None,
+        failing_since: None,
         created_at: Timestamp(0),
     }
 }

@@ -302,6 +302,7 @@ pub(crate) fn sink(id: SinkId) -> Sink {
         digest: None,
         state: SinkState::Enabled,
         hold_until: None,
+        failing_since: None,
         created_at: AT,
     }
 }

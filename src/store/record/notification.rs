@@ -43,7 +43,7 @@ mirror!(DigestV1 of Digest {
     covered_until: Timestamp,
     kept: Vec<NotificationId>,
 });
-mirror!(SinkV3 of Sink {
+mirror!(SinkV4 of Sink {
     id: SinkId,
     owner: OwnerId,
     name: String,
@@ -57,6 +57,7 @@ mirror!(SinkV3 of Sink {
     address: u32,
     templates: Templates,
     digest: Option<Digest>,
+    failing_since: Option<Timestamp>,
 });
 
 codes!(NotificationKind {
@@ -193,6 +194,21 @@ frozen!(SinkV2 {
     created_at: i64,
     address: u32,
 });
+frozen!(SinkV3 {
+    id: u128,
+    owner: u128,
+    name: String,
+    kind: u8,
+    host: String,
+    target: Vec<u8>,
+    wants: WantsV1,
+    state: SinkStateV1,
+    hold_until: Option<i64>,
+    created_at: i64,
+    address: u32,
+    templates: TemplatesV1,
+    digest: Option<DigestV1>,
+});
 frozen!(ThreadV1 {
     incident: u128,
     sink: u128,
@@ -224,8 +240,8 @@ fn counted(old: SinkV1) -> SinkV2 {
     }
 }
 
-fn sink_of_second(old: SinkV2) -> Option<Sink> {
-    Sink::from_wire(SinkV3 {
+fn plain_worded(old: SinkV2) -> SinkV3 {
+    SinkV3 {
         id: old.id,
         owner: old.owner,
         name: old.name,
@@ -239,20 +255,40 @@ fn sink_of_second(old: SinkV2) -> Option<Sink> {
         address: old.address,
         templates: Templates::default().to_wire(),
         digest: None,
+    }
+}
+
+fn sink_of_third(old: SinkV3) -> Option<Sink> {
+    Sink::from_wire(SinkV4 {
+        id: old.id,
+        owner: old.owner,
+        name: old.name,
+        kind: old.kind,
+        host: old.host,
+        target: old.target,
+        wants: old.wants,
+        state: old.state,
+        hold_until: old.hold_until,
+        created_at: old.created_at,
+        address: old.address,
+        templates: old.templates,
+        digest: old.digest,
+        failing_since: None,
     })
 }
 
 impl Record for Sink {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
     const KIND: &'static str = "sink";
 
     fn from_older(version: u8, bytes: &[u8]) -> Result<Self, RecordError> {
-        let second = match version {
-            1 => counted(plain(bytes)?),
-            2 => plain(bytes)?,
+        let third = match version {
+            1 => plain_worded(counted(plain(bytes)?)),
+            2 => plain_worded(plain(bytes)?),
+            3 => plain(bytes)?,
             _ => return Err(RecordError::Damaged),
         };
-        sink_of_second(second).ok_or(RecordError::Damaged)
+        sink_of_third(third).ok_or(RecordError::Damaged)
     }
 }
 
@@ -312,6 +348,7 @@ mod tests {
         let sinks = states.map(|state| Sink {
             state,
             hold_until: Some(at),
+            failing_since: Some(at),
             address: 3,
             templates: Templates {
                 title: Some("{{ title }}".into()),

@@ -97,7 +97,7 @@ pub enum HealthFailure<'a> {
     CredentialExpiring(&'a Credential, Nearness),
     /// A sink was disabled by its answer.
     SinkDisabled(&'a Sink, DisableReason),
-    /// Notifications wait for their sink, for so long.
+    /// Notifications wait for their sink, which has accepted none for so long.
     NotificationsWaiting(&'a Sink, Duration),
     /// The server has trouble of its own, reported to this operator.
     ServerTrouble(OwnerId, Measured),
