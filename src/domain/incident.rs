@@ -176,3 +176,16 @@ pub struct CiFailure {
     /// The failed jobs of its last failed attempt, as far as the provider reported them.
     pub failed_jobs: Vec<FailedJob>,
 }
+
+impl CiFailure {
+    /// The branch as people read it. One of another repository is never taken for the one of the
+    /// same name here: `evil/app:main`.
+    pub fn shown_branch(&self) -> Option<String> {
+        let branch = self.branch.as_deref()?;
+        let shown = match &self.head {
+            Some(head) => format!("{head}:{branch}"),
+            None => branch.to_owned(),
+        };
+        Some(shown)
+    }
+}

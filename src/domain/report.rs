@@ -6,7 +6,7 @@
 
 use super::history::{EntryKind, History};
 use super::id::{ConnectionId, IncidentId};
-use super::incident::{Incident, Resolution};
+use super::incident::{CiFailure, Incident, Resolution};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Culprit {
     pub repository: Option<String>,
     /// The workflow's name, or else the kind of failure.
     pub what: String,
-    /// The branch, for CI.
+    /// The branch, for CI; one of another repository with the name of that.
     pub branch: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Culprit {
             what: ci
                 .map_or(&incident.failure_type, |ci| &ci.workflow_name)
                 .clone(),
-            branch: ci.and_then(|ci| ci.branch.clone()),
+            branch: ci.and_then(CiFailure::shown_branch),
         }
     }
 }

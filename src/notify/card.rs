@@ -11,7 +11,8 @@ pub(super) use bounded::{bounded, lines};
 use super::deliver::Message;
 use super::words::Words;
 use crate::domain::explanation::{Explained, ExplainedCommit};
-use crate::domain::incident::{CiFailure, Incident, Resolution, Severity};
+use crate::domain::incident::health::HealthKind;
+use crate::domain::incident::{CiFailure, Incident, Resolution, Severity, Subject};
 use crate::domain::notification::NotificationKind;
 use crate::domain::repo::FullName;
 use crate::domain::run::FailedJob;
@@ -134,7 +135,7 @@ fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explain
     let of_ci = |text: fn(&CiFailure) -> Option<String>| ci.and_then(text);
     let is_resolved = kind == NotificationKind::Resolved;
     let resolution = incident.resolution.filter(|_| is_resolved);
-    let resolution = resolution.map(|how| resolved_by(how, incident.is_flaky));
+    let resolution = resolution.map(|how| resolved_by(how, incident));
     let is_flapping = kind == NotificationKind::Flapping;
     let flapping = is_flapping.then_some("it fails and passes in turn; more when that ends");
     let repository = incident.repository.as_ref().map(FullName::as_str);
@@ -153,7 +154,7 @@ fn facts(kind: NotificationKind, incident: &Incident, explained: Option<&Explain
         ),
         (
             "Branch",
-            of_ci(|ci| bounded(ci.branch.as_deref()?, FACT_BYTES_MAX)),
+            of_ci(|ci| bounded(&ci.shown_branch()?, FACT_BYTES_MAX)),
         ),
         ("Commit", ci.and_then(|ci| commit(ci, tested))),
         ("Author", ci.and_then(|ci| author(ci, tested))),
@@ -225,13 +226,22 @@ fn jobs(failed: &[FailedJob]) -> Option<String> {
     }
 }
 
-const fn resolved_by(how: Resolution, is_flaky: bool) -> &'static str {
+fn resolved_by(how: Resolution, incident: &Incident) -> &'static str {
     match how {
-        Resolution::Passed(_) if is_flaky => "the same commit passed when it ran again",
+        Resolution::Passed(_) if incident.is_flaky => "the same commit passed when it ran again",
         Resolution::Passed(_) => "a later run passed",
         Resolution::ByHand => "resolved by a user",
+        Resolution::Recovered if HealthKind::CredentialExpiring.is_of(incident) => {
+            "there is a token that lasts longer"
+        }
         Resolution::Recovered => "it works again",
-        Resolution::Disconnected => "the connection was paused or disconnected",
+        Resolution::Disconnected => match incident.subject {
+            Subject::Connection(_) => "the connection was paused or disconnected",
+            Subject::Credential(_) => "the credential was removed",
+            Subject::Sink(_) => "the sink was paused or removed",
+            Subject::Provider(_) => "none of your connections is there any more",
+            Subject::Server => "you are no administrator any more",
+        },
         Resolution::Superseded | Resolution::Replaced => "another incident replaces it",
         Resolution::BranchDeleted => "the branch was deleted",
         Resolution::TagDeleted => "the tag was deleted",
@@ -286,6 +296,42 @@ mod tests {
         let found = card.facts.iter().find(|fact| fact.label == "Resolution");
         assert_eq!(found.unwrap().value, "a later run passed");
         assert_eq!(card.status(), "Resolved");
+    }
+
+    /// A route for `main` pages for no stranger.
+    #[test]
+    fn the_branch_of_a_fork_is_shown_with_its_repository() {
+        let mut message = message();
+        message.incident.ci.as_mut().unwrap().head = Some("evil/app".to_owned());
+        let card = Card::of(&message);
+        let branch = card.facts.iter().find(|fact| fact.label == "Branch");
+        assert_eq!(branch.unwrap().value, "evil/app:main");
+    }
+
+    #[test]
+    fn an_end_is_said_in_words_that_fit_what_the_incident_is_about() {
+        let mut incident = message().incident;
+        let mut said = |subject: Subject, failure: &str, how: Resolution| {
+            (incident.subject, incident.failure_type) = (subject, failure.to_owned());
+            incident.source = crate::domain::incident::IncidentSource::Health;
+            resolved_by(how, &incident)
+        };
+        let sink = Subject::Sink(crate::domain::id::SinkId::from_u128(1));
+        let gone = Resolution::Disconnected;
+        assert_eq!(
+            said(sink, "sink_disabled", gone),
+            "the sink was paused or removed"
+        );
+        let token = Subject::Credential(crate::domain::id::CredentialId::from_u128(1));
+        let lasts = "there is a token that lasts longer";
+        assert_eq!(
+            said(token, "credential_expiring", Resolution::Recovered),
+            lasts
+        );
+        assert_eq!(
+            said(token, "credential_rejected", Resolution::Recovered),
+            "it works again"
+        );
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Tested {
     /// Why there is no incident.
     pub no_incident: Option<String>,
+    /// The sink that the incident is about.
+    pub about: Option<SinkId>,
     /// The severity.
     pub severity: Severity,
     /// What is resolved within this time is not sent.
@@ -42,8 +44,17 @@ fn why_not(tested: &Tested, sink: &sink::Sink) -> Option<String> {
         let rule = number(tested.decision.sinks.as_ref()).unwrap_or_default();
         return Some(format!("rule {rule} names other sinks"));
     }
-    if sink.state == sink::SinkState::Paused {
-        return Some("the sink is paused".to_owned());
+    if tested.about == Some(sink.id) {
+        return Some("the incident is about this sink: the others are notified".to_owned());
+    }
+    match sink.state {
+        sink::SinkState::Enabled => {}
+        sink::SinkState::Paused => return Some("the sink is paused".to_owned()),
+        sink::SinkState::Disabled { .. } => {
+            return Some(
+                "the sink is disabled: it is notified when it is enabled again".to_owned(),
+            );
+        }
     }
     if tested.severity < sink.wants.severity {
         let least = sink.wants.severity.as_str();

@@ -1,7 +1,11 @@
 //! The rules of a user.
 
+use super::connections::got;
 use super::stage::{Person, Stage};
 use super::wire::Reply;
+use crate::domain::id::IncidentId;
+use crate::domain::incident::{Incident, Subject};
+use crate::store::{Change, Read};
 use serde_json::{Value, json};
 
 fn put(who: &Person, rules: &Value) -> Reply {
@@ -171,6 +175,23 @@ fn trying_rules_shows_which_apply_and_why_others_do_not() {
     let body = json!({ "incident_id": api.incident.to_string() }).to_string();
     let tried = api.owner.post("rules/test", &body).json();
     assert_eq!(tried["sinks"][0]["reason"], "rule 1 names other sinks");
+    // The planner leaves out the sink that an incident is about.
+    let about = Incident {
+        id: IncidentId::from_u128(77),
+        subject: Subject::Sink(api.sink),
+        ci: None,
+        ..got(api.store.incident(api.incident))
+    };
+    let everywhere = json!({ "incident_id": about.id.to_string(), "rules": { "rules": [] } });
+    api.commit(vec![Change::PutIncident(Box::new(about))]);
+    let tried = api.owner.post("rules/test", everywhere.to_string()).json();
+    assert_eq!(tried["sinks"][0]["notified"], false);
+    assert!(
+        tried["sinks"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("about this sink")
+    );
     for bad in [
         json!({}),
         json!({ "incident_id": api.incident.to_string(), "run_id": api.run.to_string() }),

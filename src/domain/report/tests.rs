@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::history::{Entry, Evidence};
+use crate::domain::id::RunId;
 use crate::domain::incident::IncidentStatus;
 use crate::domain::samples;
 use EntryKind as K;
@@ -161,4 +162,28 @@ fn hooks_that_were_repaired_in_the_time_are_shown_by_number() {
         ("o/r2".to_owned(), 1, hour(121)),
     ];
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn the_main_branch_of_a_fork_is_another_one() {
+    let of = |n, head: Option<&str>| {
+        let id = IncidentId::from_u128(n);
+        let connection = ConnectionId::from_u128(1);
+        let mut ci = samples::ci_failure(RunId::from_u128(n), connection);
+        ci.branch = Some("main".into());
+        ci.head = head.map(str::to_owned);
+        Incident {
+            ci: Some(ci),
+            first_seen_at: hour(110),
+            ..samples::incident(id, connection)
+        }
+    };
+    let report = report(&[of(1, None), of(2, Some("evil/app"))]);
+    let branches: Vec<_> = report.broken.iter().map(|it| &it.culprit.branch).collect();
+    let [own, foreign] = ["main", "evil/app:main"].map(|name| Some(name.to_owned()));
+    assert_eq!(branches.len(), 2);
+    assert!(
+        branches.contains(&&own) && branches.contains(&&foreign),
+        "{branches:?}"
+    );
 }

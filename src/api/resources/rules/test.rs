@@ -42,6 +42,8 @@ struct Subject {
     trigger: Option<String>,
     failure: String,
     severity: Severity,
+    /// The sink that it is about.
+    sink: Option<SinkId>,
     /// Why it opens no incident.
     no_incident: Option<String>,
 }
@@ -80,6 +82,7 @@ async fn of_incident(me: &Me, text: &str) -> Result<Subject, Problem> {
         failure: look.failure.to_owned(),
         severity: look.severity,
         no_incident: None,
+        sink: incident.subject.sink(),
     })
 }
 
@@ -128,6 +131,7 @@ async fn of_run(me: &Me, run: Run, book: Option<&Rulebook>) -> Result<Subject, P
         failure: failure.as_str().to_owned(),
         severity: Severity::Error,
         no_incident,
+        sink: None,
     })
 }
 
@@ -178,6 +182,7 @@ pub(in crate::api) async fn test(me: Me, Json(asked): Json<RulesTest>) -> Answer
     let quiet = rules.quiet().filter(|_| decision.keeps_quiet());
     let tested = dto::Tested {
         no_incident: subject.no_incident.clone(),
+        about: subject.sink,
         severity,
         delay: decision
             .delay
