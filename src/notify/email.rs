@@ -10,6 +10,7 @@ mod route;
 use super::card::{Card, bounded};
 use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
+use super::hidden::Secrets;
 use super::outbound::Outbound;
 use super::smtp::{Delivery, Fault, Mail, PORTS, Step};
 use super::stored::{Stored, sealed, unfit};
@@ -17,7 +18,6 @@ use super::verdict::{Said, unsent};
 use crate::domain::sink::DisableReason;
 use crate::domain::time::Timestamp;
 use bytes::Bytes;
-use data_encoding::BASE64;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
 };
@@ -197,18 +197,7 @@ fn receipt(step: Step, code: u16, said: &Said) -> Receipt {
     }
 }
 
-/// What servers may repeat of a password.
-fn hidden(route: &Route, password: &str) -> Stored {
-    let user = route.user.as_deref().unwrap_or_default();
-    let plain = BASE64.encode(format!("\0{user}\0{password}").as_bytes());
-    let login = BASE64.encode(password.as_bytes());
-    Stored {
-        url: String::new(),
-        secrets: vec![password.to_owned(), plain, login],
-    }
-}
-
-fn failed(fault: &Fault, place: &str, hidden: &Stored) -> Receipt {
+fn failed(fault: &Fault, place: &str, hidden: &Secrets) -> Receipt {
     let refused = |why: String| Receipt::Refused {
         reason: DisableReason::Refused,
         why,
@@ -279,7 +268,8 @@ async fn post(outbound: &Outbound, plain: &[u8], letter: &Letter) -> Receipt {
             }
         }
         Err(fault) => {
-            let hidden = hidden(&route, password.unwrap_or_default());
+            let user = route.user.as_deref().unwrap_or_default();
+            let hidden = Secrets::of_login(user, password.unwrap_or_default());
             failed(&fault, &server.place(), &hidden)
         }
     }
