@@ -22,6 +22,7 @@ mod escape;
 mod fault;
 mod github_issue;
 mod gotify;
+mod hidden;
 mod host;
 mod matrix;
 mod mattermost;

@@ -13,7 +13,7 @@ use super::ingress::fair::{Account, Who};
 use super::scope::Shared;
 use super::server::client::client_of;
 use super::server::socket::progress_of;
-use super::strict;
+use super::strict::{self, Unread};
 use crate::domain::repo::ProviderKind;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
@@ -44,25 +44,61 @@ fn is_json(request: &HttpRequest) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// What is wrong with a body, without its values: one of them may be a token.
-fn bad_json(error: &serde_json::Error) -> Problem {
-    let message = error.to_string();
-    if message.starts_with("unknown field `") {
-        let words: String = message.chars().take(MESSAGE_CHARS_MAX).collect();
-        return Problem::new(Code::UnknownField, words);
-    }
-    let names_a_field_of_ours = ["missing field `", "duplicate field `"]
-        .iter()
-        .any(|start| message.starts_with(start));
-    let detail = match message.rsplit_once(", expected ") {
-        _ if names_a_field_of_ours => message,
-        Some((_, expected)) if error.is_data() => format!("expected {expected}"),
-        Some(_) | None => {
-            let (line, column) = (error.line(), error.column());
-            format!("not valid JSON for this route, at line {line}, column {column}")
-        }
+/// What a type is, for people.
+fn plain(expected: &str) -> String {
+    let (least, most) = match expected {
+        "u8" => ("0", u8::MAX.into()),
+        "u16" => ("0", u16::MAX.into()),
+        "u32" => ("0", u32::MAX.into()),
+        "u64" | "usize" => ("0", u64::MAX),
+        "i32" | "i64" => return "a whole number".to_owned(),
+        "f32" | "f64" => return "a number".to_owned(),
+        "a sequence" => return "a list".to_owned(),
+        "a map" => return "an object".to_owned(),
+        name if name.starts_with("struct ") => return "an object".to_owned(),
+        other => return other.to_owned(),
     };
-    Problem::new(Code::BadJson, detail)
+    format!("a whole number from {least} to {most}")
+}
+
+/// What is wrong with a body and where, without its values: one of them may be a token.
+fn bad_json(unread: &Unread) -> Problem {
+    let (place, error) = (unread.place.as_str(), &unread.error);
+    let message = error.to_string();
+    let short = |text: &str| text.chars().take(MESSAGE_CHARS_MAX).collect::<String>();
+    if !error.is_data() {
+        let (line, column) = (error.line(), error.column());
+        let detail = format!("not valid JSON for this route, at line {line}, column {column}");
+        return Problem::new(Code::BadJson, detail);
+    }
+    // The place says more than where it is in the text, which a program may have written.
+    let words = message
+        .rsplit_once(" at line ")
+        .map_or(&*message, |it| it.0);
+    let is_unknown = words.starts_with("unknown field `");
+    let is_of_fields = ["unknown field `", "missing field `", "duplicate field `"]
+        .iter()
+        .any(|start| words.starts_with(start));
+    let (place, detail) = if is_of_fields {
+        // The field is named already.
+        let field = words.split('`').nth(1).unwrap_or_default();
+        let object = place.strip_suffix(field).unwrap_or(place);
+        (object.trim_end_matches('.'), words.to_owned())
+    } else {
+        let expected = words.rsplit_once(", expected ").map(|it| plain(it.1));
+        let expected = expected.unwrap_or_else(|| "a value of another form".to_owned());
+        (place, format!("expected {expected}"))
+    };
+    let detail = match place {
+        "" => short(&detail),
+        place => short(&format!("{place}: {detail}")),
+    };
+    let code = if is_unknown {
+        Code::UnknownField
+    } else {
+        Code::BadJson
+    };
+    Problem::new(code, format!("{detail}."))
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
@@ -159,19 +195,25 @@ mod tests {
             (
                 r#"{"flag":"ghp_canary"}"#,
                 Code::BadJson,
-                "expected a boolean",
+                "flag: expected a boolean.",
             ),
-            (r"{}", Code::BadJson, "missing field `flag`"),
+            (r"{}", Code::BadJson, "missing field `flag`."),
             (
                 r#"{"flag":true,"flag":true}"#,
                 Code::BadJson,
-                "duplicate field `flag`",
+                "duplicate field `flag`.",
             ),
-            (r#"{"flog":true}"#, Code::UnknownField, "flog"),
+            (
+                r#"{"flog":true}"#,
+                Code::UnknownField,
+                "unknown field `flog`, expected",
+            ),
+            ("7", Code::BadJson, "expected an object."),
+            ("\"ghp_canary\"", Code::BadJson, "expected an object."),
             (r#"{"flag":1e999}"#, Code::BadJson, "line 1"),
         ] {
-            let error = serde_json::from_str::<Shape>(text).unwrap_err();
-            let problem = bad_json(&error);
+            let unread = strict::from_slice::<Shape>(text.as_bytes()).unwrap_err();
+            let problem = bad_json(&unread);
             let words = problem.to_string();
             assert_eq!(problem.code(), code, "{text}: {words}");
             assert!(

@@ -12,11 +12,27 @@ use serde::de::{
 };
 use std::fmt;
 
+/// Why a text cannot be read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// Where, by names and numbers from 0, as in `rules[0].then`; empty for the whole.
+    pub(super) place: String,
+    /// Why.
+    pub(super) error: serde_json::Error,
+}
+
 /// Reads all of a text.
-pub(super) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+pub(super) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unread> {
     let mut json = serde_json::Deserializer::from_slice(text);
-    let read = T::deserialize(Strict(&mut json))?;
-    json.end()?;
+    let read = serde_path_to_error::deserialize(Strict(&mut json)).map_err(|found| Unread {
+        place: match found.path().iter().next() {
+            Some(_) => found.path().to_string(),
+            None => String::new(),
+        },
+        error: found.into_inner(),
+    })?;
+    let place = String::new();
+    json.end().map_err(|error| Unread { place, error })?;
     Ok(read)
 }
 
@@ -250,7 +266,8 @@ mod tests {
             r#"{"parts": [{"number": 1}, [2, true]]}"#,
             r#"{"of": {"a": [1]}}"#,
         ] {
-            let error = from_slice::<Body>(text.as_bytes()).unwrap_err().to_string();
+            let error = from_slice::<Body>(text.as_bytes()).unwrap_err();
+            let error = error.error.to_string();
             assert!(error.contains("expected an object"), "{text}: {error}");
             assert!(serde_json::from_str::<Body>(text).is_ok(), "{text}");
         }
@@ -278,6 +295,20 @@ mod tests {
     }
 
     #[test]
+    fn an_error_has_a_place() {
+        for (text, place) in [
+            (r#"{"parts": [{}, {"number": -1}]}"#, "parts[1].number"),
+            (r#"{"of": {"a": {"is_on": 1}}}"#, "of.a.is_on"),
+            (r#"{"pair": [1]}"#, "pair"),
+            ("7", ""),
+            ("{} x", ""),
+        ] {
+            let unread = from_slice::<Body>(text.as_bytes()).unwrap_err();
+            assert_eq!(unread.place, place, "{text}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_read_as_before() {
         for text in [
             "{}",
@@ -295,7 +326,8 @@ mod tests {
                 serde_json::from_str::<Body>(text),
             );
             let words = |error: serde_json::Error| error.to_string();
-            assert_eq!(strict.map_err(words), usual.map_err(words), "{text}");
+            let strict = strict.map_err(|unread| words(unread.error));
+            assert_eq!(strict, usual.map_err(words), "{text}");
         }
     }
 }

@@ -96,6 +96,14 @@ impl Failed {
         }
     }
 
+    /// The same in other words.
+    pub(super) fn reworded(self, words: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            words: words(&self.words),
+            ..self
+        }
+    }
+
     /// The stable code, when there is one.
     pub(super) fn code(&self) -> Option<&str> {
         self.code.as_deref()

@@ -261,18 +261,26 @@ fn said(printer: Printer, answer: &Value, words: &str) {
     }
 }
 
+/// That a sample was accepted, and what not of it.
+fn accepted(answer: &Value) -> String {
+    let took = &answer["took_ms"];
+    let mut words = match answer["template_error"].as_str() {
+        None => format!("accepted in {took} ms"),
+        Some(why) => format!("accepted in {took} ms, with the usual words: {why}"),
+    };
+    if let Some(refused) = answer["refused"].as_str() {
+        words = format!("{words}\nnot for all: {refused}");
+    }
+    words
+}
+
 /// A refusal by the sink is a failure of the command.
 fn test(client: &Client, sink: &str, printer: Printer) -> CommandResult {
     let id = id_of(client, sink)?;
     let path = route(&["sinks", &id, "test"])?;
     let answer = client.call(Method::POST, &path, None)?;
     if answer["accepted"] == true {
-        let took = &answer["took_ms"];
-        let words = match text_of(&answer, "/template_error") {
-            "" => format!("accepted in {took} ms"),
-            why => format!("accepted in {took} ms, with the usual words: {why}"),
-        };
-        printer.words(&answer, &words);
+        printer.words(&answer, &accepted(&answer));
         return Ok(());
     }
     let why = text_of(&answer, "/error");
@@ -299,5 +307,22 @@ pub(super) fn id_of(client: &Client, text: &str) -> Result<String, Failed> {
             let failed = Failed::new(words).coded("ambiguous");
             Err(failed.among("candidates", items, lines.collect()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_that_some_recipients_refuse_says_who() {
+        let mut answer = json!({ "accepted": true, "took_ms": 7, "refused": null });
+        assert_eq!(accepted(&answer), "accepted in 7 ms");
+        answer["refused"] = "Refused recipients: bob@example.org (550: no such user).".into();
+        assert_eq!(
+            accepted(&answer),
+            "accepted in 7 ms\nnot for all: Refused recipients: bob@example.org (550: no such \
+             user)."
+        );
     }
 }

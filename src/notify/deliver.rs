@@ -101,6 +101,13 @@ pub enum Receipt {
         /// What changes or ends the message later: its id there, or how it looked.
         message: Option<String>,
     },
+    /// The sink has accepted it, but not for all of its recipients.
+    Partly {
+        /// See [`Self::Accepted`].
+        message: Option<String>,
+        /// For whom not, and why, for people.
+        why: String,
+    },
     /// The sink refuses this message permanently. It may accept others.
     Rejected {
         /// Why, for people: see [`Receipt`] about texts.

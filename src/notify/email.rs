@@ -10,14 +10,15 @@ mod route;
 use super::card::{Card, bounded};
 use super::deliver::{DigestMessage, Message, Prepared, Receipt, Unfit, Wish};
 use super::escape::unlinked;
+use super::hidden::Secrets;
 use super::outbound::Outbound;
-use super::smtp::{Delivery, Fault, Mail, PORTS, Step};
+use super::smtp::{Delivery, Fault, Mail, Missing, PORTS, Phase, Refusal, Server, Step};
 use super::stored::{Stored, sealed, unfit};
 use super::verdict::{Said, unsent};
+use super::{SendError, TlsFault};
 use crate::domain::sink::DisableReason;
 use crate::domain::time::Timestamp;
 use bytes::Bytes;
-use data_encoding::BASE64;
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0,
 };
@@ -34,6 +35,14 @@ const SUBJECT_BYTES_MAX: usize = 200;
 const AGAIN: &str = "Re: ";
 /// The wait after a refusal that passes: servers that know no sender yet want minutes.
 const PASSING: Duration = Duration::from_mins(5);
+/// Longest answers about recipients who were refused, in bytes.
+const REFUSALS_BYTES_MAX: usize = 256;
+/// What is certain where a connection was lost before the mail.
+const NOTHING_SENT: &str = "Nothing was sent.";
+/// What to try where a server does not greet.
+const WANTS_TLS: &str = "If it wants TLS from the first byte, use smtps://. Nothing was sent.";
+/// What to try where TLS does not begin.
+const WANTS_STARTTLS: &str = "If it begins without TLS, use smtp://. Nothing was sent.";
 /// Longest id of a mail, in bytes.
 const ID_BYTES_MAX: usize = 255;
 
@@ -197,28 +206,47 @@ fn receipt(step: Step, code: u16, said: &Said) -> Receipt {
     }
 }
 
-/// What servers may repeat of a password.
-fn hidden(route: &Route, password: &str) -> Stored {
-    let user = route.user.as_deref().unwrap_or_default();
-    let plain = BASE64.encode(format!("\0{user}\0{password}").as_bytes());
-    let login = BASE64.encode(password.as_bytes());
-    Stored {
-        url: String::new(),
-        secrets: vec![password.to_owned(), plain, login],
-    }
+/// Why a mail was not sent, for people, when there was a connection and no answer.
+fn lost(server: &Server, phase: Phase, missing: Missing) -> String {
+    let is_greeting = phase == Phase::Greeting;
+    let what = match missing {
+        Missing::Silent(time) if is_greeting => {
+            format!("sent no greeting within {} s", time.as_secs())
+        }
+        Missing::Closed if is_greeting => "closed the connection without a greeting".to_owned(),
+        Missing::Silent(time) => format!("did not answer within {} s", time.as_secs()),
+        Missing::Closed => "closed the connection".to_owned(),
+        Missing::Other => "sent something that is not SMTP".to_owned(),
+    };
+    let (when, advice) = match phase {
+        Phase::Greeting => ("", WANTS_TLS),
+        Phase::Tls if server.is_implicit => (" when TLS began", WANTS_STARTTLS),
+        Phase::Tls => (" when TLS began", NOTHING_SENT),
+        Phase::Connecting | Phase::Talking | Phase::Mail => ("", NOTHING_SENT),
+    };
+    let place = server.place();
+    format!("Connected to {place}, but it {what}{when}. {advice}")
 }
 
-fn failed(fault: &Fault, place: &str, hidden: &Stored) -> Receipt {
+fn failed(fault: &Fault, server: &Server, hidden: &Secrets) -> Receipt {
+    let place = server.place();
     let refused = |why: String| Receipt::Refused {
         reason: DisableReason::Refused,
         why,
     };
+    let later = |why: String| Receipt::Later { after: None, why };
     match fault {
-        Fault::Unsent(error) => unsent(error),
-        Fault::NoTls => Receipt::Later {
-            after: None,
-            why: format!("{place} does not offer STARTTLS. Nothing was sent."),
+        Fault::Unsent(error) => match error {
+            SendError::Tls {
+                fault: TlsFault::NotTls,
+                ..
+            } if server.is_implicit => later(format!("{error} {WANTS_STARTTLS}")),
+            _ => unsent(error),
         },
+        Fault::Lost(phase, missing) => later(lost(server, *phase, *missing)),
+        Fault::NoTls => later(format!(
+            "{place} does not offer STARTTLS. Nothing was sent."
+        )),
         Fault::NoLogin => refused(format!(
             "{place} offers no way to sign in with a password (PLAIN or LOGIN)."
         )),
@@ -227,6 +255,21 @@ fn failed(fault: &Fault, place: &str, hidden: &Stored) -> Receipt {
             receipt(*step, *code, &Said::new(*code, None, Bytes::new(), &text))
         }
     }
+}
+
+/// Who did not get a mail, for people.
+fn refused(all: &[Refusal], hidden: &Secrets) -> String {
+    // The answers share the room of one.
+    let bytes_max = REFUSALS_BYTES_MAX / all.len().max(1);
+    let one = |it: &Refusal| {
+        let text = hidden.shown(it.text.as_bytes());
+        match bounded(&text, bytes_max) {
+            Some(text) => format!("{} ({}: {text})", it.to, it.code),
+            None => format!("{} ({})", it.to, it.code),
+        }
+    };
+    let all: Vec<String> = all.iter().map(one).collect();
+    format!("Refused recipients: {}.", all.join(", "))
 }
 
 pub(super) async fn deliver(outbound: &Outbound, plain: &[u8], message: &Message) -> Receipt {
@@ -267,21 +310,21 @@ async fn post(outbound: &Outbound, plain: &[u8], letter: &Letter) -> Receipt {
         login: route.user.as_deref().zip(password),
         mail: &mail,
     };
+    let user = route.user.as_deref().unwrap_or_default();
+    let hidden = Secrets::of_login(user, password.unwrap_or_default());
     match delivery.run().await {
-        Ok(refused) => {
-            if refused > 0 {
-                tracing::warn!(mail.id = letter.id, refused, "recipients_refused");
-            }
+        Ok(refusals) => {
             let id = || letter.id(outbound.name());
-            let first = letter.first.clone().unwrap_or_else(id);
-            Receipt::Accepted {
-                message: Some(first),
+            let message = Some(letter.first.clone().unwrap_or_else(id));
+            if refusals.is_empty() {
+                return Receipt::Accepted { message };
             }
+            let count = refusals.len();
+            tracing::warn!(mail.id = letter.id, refused = count, "recipients_refused");
+            let why = refused(&refusals, &hidden);
+            Receipt::Partly { message, why }
         }
-        Err(fault) => {
-            let hidden = hidden(&route, password.unwrap_or_default());
-            failed(&fault, &server.place(), &hidden)
-        }
+        Err(fault) => failed(&fault, server, &hidden),
     }
 }
 

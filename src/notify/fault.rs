@@ -120,12 +120,9 @@ impl SendError {
 }
 
 impl SendError {
-    /// The cause of a TLS connection that failed as it was made.
-    pub(super) fn of_tls(error: &std::io::Error, place: String) -> Self {
-        match tls_fault(error) {
-            Some(fault) => Self::Tls { place, fault },
-            None => Self::Unreached { place },
-        }
+    /// The cause of a TLS connection that failed as it was made. `None` when it was lost.
+    pub(super) fn of_tls(error: &std::io::Error, place: String) -> Option<Self> {
+        tls_fault(error).map(|fault| Self::Tls { place, fault })
     }
 }
 

@@ -14,13 +14,13 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -87,11 +87,57 @@ pub(super) enum Step {
     Message,
 }
 
+/// How far a delivery is. Nothing of the mail is sent before the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// There is no connection yet.
+    Connecting,
+    /// There is one, on which the server has to speak first, without TLS.
+    Greeting,
+    /// TLS begins.
+    Tls,
+    /// Answers follow commands.
+    Talking,
+    /// The mail is sent.
+    Mail,
+}
+
+/// What came instead of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nothing, in this time.
+    Silent(Duration),
+    /// The end of the connection.
+    Closed,
+    /// Something that is no answer of a mail server.
+    Other,
+}
+
+impl Missing {
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::Other,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// A recipient who was refused, while others were not.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub to: Address,
+    pub code: u16,
+    /// The answer. It may hold secrets.
+    pub text: String,
+}
+
 /// Why a mail was not sent, or may not have been.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// There was no connection, or it was lost.
+    /// There was no connection, or the mail may have been sent.
     Unsent(SendError),
+    /// There was a connection, and no answer in this phase. The mail was not sent.
+    Lost(Phase, Missing),
     /// The server offers no TLS.
     NoTls,
     /// The server offers no way to sign in that is known.
@@ -191,7 +237,10 @@ impl Reply {
             }
             let mut more = [0; 1024];
             let read = stream.read(&mut more).await?;
-            if read == 0 || bytes.len() + read > PLAIN_BYTES_MAX {
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if bytes.len() + read > PLAIN_BYTES_MAX {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             bytes.extend_from_slice(&more[..read]);
@@ -215,18 +264,14 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// Sends the mail. Returns how many recipients were refused, of whom one at least was not.
-    pub async fn run(&self) -> Result<usize, Fault> {
-        let is_under_way = AtomicBool::new(false);
+    /// Sends the mail. Returns the recipients who were refused, of whom one at least was not.
+    pub async fn run(&self) -> Result<Vec<Refusal>, Fault> {
+        let phase = Mutex::new(Phase::Connecting);
         // Servers examine a mail before they answer.
         let time = 2 * self.outbound.total_timeout();
-        let Ok(sent) = timeout(time, self.send(&is_under_way)).await else {
-            let place = self.server.place();
-            return Err(Fault::Unsent(if is_under_way.load(Ordering::Relaxed) {
-                SendError::TimedOut { place }
-            } else {
-                SendError::Unreached { place }
-            }));
+        let Ok(sent) = timeout(time, self.send(&phase)).await else {
+            let phase = *phase.lock();
+            return Err(self.lost(phase, Missing::Silent(time)));
         };
         let (mut connection, refused) = sent?;
         // The server has the mail, whatever it says now.
@@ -234,8 +279,12 @@ impl Delivery<'_> {
         Ok(refused)
     }
 
-    async fn send(&self, is_under_way: &AtomicBool) -> Result<(AsyncSmtpConnection, usize), Fault> {
-        let line = self.line().await?;
+    async fn send(
+        &self,
+        phase: &Mutex<Phase>,
+    ) -> Result<(AsyncSmtpConnection, Vec<Refusal>), Fault> {
+        let line = self.line(phase).await?;
+        *phase.lock() = Phase::Talking;
         let line = Box::new(line);
         let hello = hello(self.outbound.name());
         let at = |step| move |error: lettre::transport::smtp::Error| self.fault(step, &error);
@@ -248,14 +297,11 @@ impl Delivery<'_> {
         connection.command(from).await.map_err(at(Step::Sender))?;
         let refused = self.address(&mut connection).await?;
         connection.command(Data).await.map_err(at(Step::Message))?;
-        is_under_way.store(true, Ordering::Relaxed);
+        *phase.lock() = Phase::Mail;
         match connection.message(&self.mail.bytes).await {
             Ok(_) => Ok((connection, refused)),
             Err(error) if error.status().is_some() => Err(at(Step::Message)(error)),
-            Err(_) => Err(Fault::Unsent(SendError::Broken {
-                place: self.server.place(),
-                status: None,
-            })),
+            Err(_) => Err(self.lost(Phase::Mail, Missing::Closed)),
         }
     }
 
@@ -269,13 +315,22 @@ impl Delivery<'_> {
                 let text = error.source().map(ToString::to_string);
                 Fault::Refused(step, code, text.unwrap_or_default())
             }
-            None => self.unreached(),
+            None => self.lost(Phase::Talking, Missing::Closed),
         }
     }
 
-    fn unreached(&self) -> Fault {
+    /// Says what it means that there is no answer.
+    fn lost(&self, phase: Phase, missing: Missing) -> Fault {
         let place = self.server.place();
-        Fault::Unsent(SendError::Unreached { place })
+        match (phase, missing) {
+            (Phase::Connecting, _) => Fault::Unsent(SendError::Unreached { place }),
+            (Phase::Mail, Missing::Silent(_)) => Fault::Unsent(SendError::TimedOut { place }),
+            (Phase::Mail, Missing::Closed | Missing::Other) => {
+                let status = None;
+                Fault::Unsent(SendError::Broken { place, status })
+            }
+            (Phase::Greeting | Phase::Tls | Phase::Talking, _) => Fault::Lost(phase, missing),
+        }
     }
 
     async fn sign_in(
@@ -294,30 +349,34 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Names the recipients. Returns how many were refused; errors when all were.
-    async fn address(&self, connection: &mut AsyncSmtpConnection) -> Result<usize, Fault> {
-        let mut refusals = Vec::new();
+    /// Names the recipients. Returns those who were refused; errors when all were.
+    async fn address(&self, connection: &mut AsyncSmtpConnection) -> Result<Vec<Refusal>, Fault> {
+        let mut refused = Vec::new();
         for to in &self.mail.to {
             let named = connection.command(Rcpt::new(to.clone(), Vec::new())).await;
-            if let Err(error) = named {
-                match self.fault(Step::Recipients, &error) {
-                    refused @ Fault::Refused(..) => refusals.push(refused),
-                    other => return Err(other),
+            let Err(error) = named else {
+                continue;
+            };
+            match self.fault(Step::Recipients, &error) {
+                Fault::Refused(_, code, text) => {
+                    let to = to.clone();
+                    refused.push(Refusal { to, code, text });
                 }
+                other => return Err(other),
             }
         }
-        let refused = refusals.len();
-        if refused < self.mail.to.len() {
+        if refused.len() < self.mail.to.len() {
             return Ok(refused);
         }
         // One that may be accepted later is reason enough to try again.
-        let passes = |it: &Fault| matches!(it, Fault::Refused(_, 400..=499, _));
-        let at = refusals.iter().position(passes).unwrap_or_default();
-        Err(refusals.swap_remove(at))
+        let passes = |it: &Refusal| matches!(it.code, 400..=499);
+        let at = refused.iter().position(passes).unwrap_or_default();
+        let Refusal { code, text, .. } = refused.swap_remove(at);
+        Err(Fault::Refused(Step::Recipients, code, text))
     }
 
     /// A connection with TLS.
-    async fn line(&self) -> Result<Line, Fault> {
+    async fn line(&self, phase: &Mutex<Phase>) -> Result<Line, Fault> {
         let (server, outbound) = (self.server, self.outbound);
         let name = ServerName::try_from(server.host.trim_matches(['[', ']']).to_owned());
         let name = name.map_err(|_| Fault::Unsent(AddressError::Host.into()))?;
@@ -326,14 +385,17 @@ impl Delivery<'_> {
         let before = if server.is_implicit {
             &[]
         } else {
-            self.ask_for_tls(&mut stream).await?;
+            self.ask_for_tls(&mut stream, phase).await?;
             GREETED
         };
+        *phase.lock() = Phase::Tls;
         let connector = TlsConnector::from(Arc::clone(outbound.tls()));
-        let place = server.place();
         let stream = connector
             .connect(name, stream)
-            .map_err(|error| Fault::Unsent(SendError::of_tls(&error, place)))
+            .map_err(|error| {
+                let fault = SendError::of_tls(&error, server.place());
+                fault.map_or_else(|| self.lost(Phase::Tls, Missing::Closed), Fault::Unsent)
+            })
             .await?;
         Ok(Line {
             stream,
@@ -342,10 +404,13 @@ impl Delivery<'_> {
         })
     }
 
-    async fn ask_for_tls(&self, stream: &mut TcpStream) -> Result<(), Fault> {
-        let lost = |_| self.unreached();
-        let greeting = Reply::read(stream).await.map_err(lost)?;
+    async fn ask_for_tls(&self, stream: &mut TcpStream, phase: &Mutex<Phase>) -> Result<(), Fault> {
+        let lost = |phase| move |error: io::Error| self.lost(phase, Missing::of(&error));
+        *phase.lock() = Phase::Greeting;
+        let greeting = Reply::read(stream).await.map_err(lost(Phase::Greeting))?;
         expect(greeting, 220)?;
+        *phase.lock() = Phase::Talking;
+        let lost = lost(Phase::Talking);
         let hello = format!("EHLO {}\r\n", hello(self.outbound.name()));
         stream.write_all(hello.as_bytes()).await.map_err(lost)?;
         let offers = Reply::read(stream).await.map_err(lost)?;

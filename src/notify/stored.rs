@@ -1,8 +1,9 @@
 //! What is stored, encrypted, of a sink: its address and its keys. All kinds have the same form.
 
+use super::Destination;
 use super::deliver::{Prepared, Receipt, Unfit, Wish};
+use super::hidden::Secrets;
 use super::outbound::Outbound;
-use super::{Destination, clean};
 use crate::domain::sink::DisableReason;
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -53,27 +54,10 @@ impl Stored {
         Ok((stored.destination(outbound)?, stored))
     }
 
-    /// What an answer says, for people. It is cut last: a part of a secret would not be recognised.
+    /// What an answer says, for people, without the secret parts of the address and without the
+    /// keys: some servers repeat what they were called with.
     pub fn shown(&self, body: &[u8]) -> String {
-        clean(self.hide(&String::from_utf8_lossy(body)).as_bytes())
-    }
-
-    /// A text without the secret parts of the address and without the keys: some servers repeat
-    /// what they were called with.
-    pub fn hide(&self, text: &str) -> String {
-        /// A shorter part of a path is hardly a secret, and may be a word of the text.
-        const PART_BYTES_MIN: usize = 6;
-        let rest = self.url.split_once("://").map_or(&*self.url, |(_, it)| it);
-        let path = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
-        let parts = path.split(['/', '?', '&', '=', ';', ',']);
-        let keys = self.secrets.iter().map(String::as_str);
-        let parts = parts.chain(keys);
-        let parts = parts.filter(|part| part.len() >= PART_BYTES_MIN);
-        let mut secrets: Vec<&str> = std::iter::once(path).chain(parts).collect();
-        secrets.retain(|secret| secret.len() > 1);
-        secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let cut = |text: String, secret: &str| text.replace(secret, "(hidden)");
-        secrets.into_iter().fold(text.to_owned(), cut)
+        Secrets::of(&self.url, &self.secrets).shown(body)
     }
 }
 
@@ -145,6 +129,10 @@ pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
 mod tests {
     use super::*;
 
+    fn hide(stored: &Stored, text: &str) -> String {
+        stored.shown(text.as_bytes())
+    }
+
     #[test]
     fn an_answer_that_repeats_the_address_or_a_key_does_not_show_it() {
         let stored = |url: &str| Stored {
@@ -158,14 +146,14 @@ mod tests {
             "bad token=canary-token",
             "bad key canary-secret",
         ] {
-            let shown = stored(url).hide(text);
+            let shown = hide(&stored(url), text);
             assert!(!shown.contains("canary"), "{shown}");
             assert!(shown.contains("(hidden)"), "{shown}");
         }
-        assert_eq!(stored(url).hide("not today"), "not today");
+        assert_eq!(hide(&stored(url), "not today"), "not today");
         let short = stored("https://hooks.example/");
-        assert_eq!(short.hide("a / b"), "a / b");
-        assert_eq!(stored("https://hooks.example").hide("text"), "text");
+        assert_eq!(hide(&short, "a / b"), "a / b");
+        assert_eq!(hide(&stored("https://hooks.example"), "text"), "text");
     }
 
     /// Where a long text is cut, a part of a secret is not recognised any more.

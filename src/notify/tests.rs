@@ -2,6 +2,7 @@
 
 mod corpus;
 mod digests;
+mod echoed;
 mod fakes;
 mod hostile;
 mod kinds;

@@ -174,6 +174,7 @@ pub(super) mod tests {
         match receipt {
             Receipt::Accepted { message: None } => "accepted".to_owned(),
             Receipt::Accepted { message: Some(id) } => format!("accepted as {id}"),
+            Receipt::Partly { .. } => "partly".to_owned(),
             Receipt::Rejected { .. } => "rejected".to_owned(),
             Receipt::Disabled { reason, .. } => format!("disabled: {}", reason.as_str()),
             Receipt::Refused { reason, .. } => format!("refused: {}", reason.as_str()),

@@ -56,7 +56,7 @@ pub(super) fn judged(receipt: Receipt, health: &mut Health, now: Timestamp) -> R
         Receipt::Refused { reason, why } if health.refused() => Receipt::Disabled { reason, why },
         // A refusal is counted already.
         Receipt::Disabled { .. } | Receipt::Refused { .. } => receipt,
-        Receipt::Accepted { .. } | Receipt::Rejected { .. } => {
+        Receipt::Accepted { .. } | Receipt::Partly { .. } | Receipt::Rejected { .. } => {
             health.answered(now);
             receipt
         }
@@ -98,7 +98,7 @@ fn sink_after(sink: &Sink, receipt: &Receipt, now: Timestamp) -> Option<Sink> {
             failing
         }
         // It works: this message alone is none that it takes.
-        Receipt::Accepted { .. } | Receipt::Rejected { .. } => Sink {
+        Receipt::Accepted { .. } | Receipt::Partly { .. } | Receipt::Rejected { .. } => Sink {
             failing_since: None,
             ..failing
         },

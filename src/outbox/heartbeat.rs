@@ -216,7 +216,7 @@ async fn send(
     let receipt = call(room, sink, health, Call::Again(all, expires_at)).await;
     let receipt = judged(receipt, health, room.tools.now());
     let is_done = match &receipt {
-        Receipt::Accepted { .. } => true,
+        Receipt::Accepted { .. } | Receipt::Partly { .. } => true,
         // Each of them was accepted once: those that still are were accepted now.
         Receipt::Rejected { why } => {
             tracing::warn!(sink.id = %sink.id, why, "heartbeat_rejected");

@@ -164,7 +164,9 @@ pub(super) fn judge(
         }
     };
     match receipt {
-        Receipt::Accepted { .. } => with(NotificationState::Sent { at: now }, Some(shown)),
+        Receipt::Accepted { .. } | Receipt::Partly { .. } => {
+            with(NotificationState::Sent { at: now }, Some(shown))
+        }
         Receipt::Rejected { why } => failed(was_unsure, why),
         // It is kept until a person has changed something.
         Receipt::Disabled { why, .. } => waiting(Duration::ZERO, was_unsure, why),
@@ -183,17 +185,18 @@ async fn store_outcome(
     let mut changes = vec![Change::PutNotification(Box::new(outcome.notification))];
     if let Some(shown) = outcome.shown {
         let message = match receipt {
-            Receipt::Accepted { message: Some(new) } => Some(new.clone()),
-            Receipt::Accepted { message: None }
-            | Receipt::Rejected { .. }
+            Receipt::Accepted { message } | Receipt::Partly { message, .. } => {
+                message.clone().or_else(|| this.shown_as())
+            }
+            Receipt::Rejected { .. }
             | Receipt::Disabled { .. }
             | Receipt::Refused { .. }
             | Receipt::Later { .. }
             | Receipt::Unsure { .. } => this.shown_as(),
         };
         // The next one is counted from this answer: a clock that jumps causes one at most.
-        if let (Some(every), Receipt::Accepted { .. }, Shown::Open) = (this.remind, receipt, shown)
-        {
+        let is_accepted = matches!(receipt, Receipt::Accepted { .. } | Receipt::Partly { .. });
+        if let (Some(every), true, Shown::Open) = (this.remind, is_accepted, shown) {
             let due_at = room.tools.now().plus(every);
             let kind = NotificationKind::Reminded;
             changes.push(planned(room, &this.incident, this.sink.id, kind, due_at));
@@ -215,7 +218,7 @@ pub(super) fn count(sink: &Sink, begun: &Notification, receipt: &Receipt, outcom
     let (kind, sink, id) = (sink.kind.as_str(), sink.id, begun.id);
     let has_failed = matches!(outcome.notification.state, NotificationState::Failed { .. });
     let result = match receipt {
-        Receipt::Accepted { .. } => "sent",
+        Receipt::Accepted { .. } | Receipt::Partly { .. } => "sent",
         Receipt::Rejected { .. } => "rejected",
         Receipt::Disabled { .. } => "disabled",
         Receipt::Refused { .. } | Receipt::Later { .. } | Receipt::Unsure { .. } if has_failed => {
@@ -226,7 +229,7 @@ pub(super) fn count(sink: &Sink, begun: &Notification, receipt: &Receipt, outcom
     };
     counter!(metric::NOTIFICATIONS, "sink" => kind, "outcome" => result).increment(1);
     match receipt {
-        Receipt::Accepted { .. } => {
+        Receipt::Accepted { .. } | Receipt::Partly { .. } => {
             tracing::info!(notification.id = %id, sink.id = %sink, "notification_sent");
         }
         Receipt::Rejected { why } => {

@@ -100,4 +100,29 @@ fn a_user_routes_incidents_by_rules_and_sees_what_they_do() {
     );
     let words = String::from_utf8_lossy(&bad.stderr).into_owned();
     assert!(words.contains("quiet_hours.time_zone"), "{words}");
+    let id = id.to_owned();
+    for (text, says) in [
+        (
+            "[[rules]]\nname = \"nightly\"\n",
+            "standard input: rule 1 (nightly): missing field `then`.",
+        ),
+        (
+            "[[rules]]\nthen = { remind = true }\n[[rules]]\nthen = { delay_seconds = -1 }\n",
+            "standard input: rule 2, then.delay_seconds: expected a whole number",
+        ),
+        (
+            "[[rules]]\nname = \"a\"\nthen = { sinks = [\"gone\"] }\n",
+            "standard input: rule 1 (a), then.sinks: no sink `gone`",
+        ),
+        ("[[rules]]\nthen = \n", "standard input: line 2, column "),
+    ] {
+        for command in [
+            &["rules", "set", "-"][..],
+            &["rules", "test", &id, "--file", "-"],
+        ] {
+            let bad = stage.run_with(command, text);
+            let words = String::from_utf8_lossy(&bad.stderr).into_owned();
+            assert!(words.contains(says) && !words.contains("\\n"), "{words}");
+        }
+    }
 }

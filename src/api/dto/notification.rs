@@ -23,12 +23,25 @@ fn disabled(sink: &sink::Sink) -> Option<(Timestamp, DisableReason)> {
 /// What the answer to a message says, for people; `None` when the sink has accepted it.
 fn why_not(receipt: &Receipt) -> Option<String> {
     match receipt {
-        Receipt::Accepted { .. } => None,
+        Receipt::Accepted { .. } | Receipt::Partly { .. } => None,
         Receipt::Rejected { why }
         | Receipt::Disabled { why, .. }
         | Receipt::Refused { why, .. }
         | Receipt::Later { why, .. }
         | Receipt::Unsure { why } => Some(why.clone()),
+    }
+}
+
+/// For whom a sink has not accepted a message that it has accepted for others.
+fn refused_of(receipt: &Receipt) -> Option<String> {
+    match receipt {
+        Receipt::Partly { why, .. } => Some(why.clone()),
+        Receipt::Accepted { .. }
+        | Receipt::Rejected { .. }
+        | Receipt::Disabled { .. }
+        | Receipt::Refused { .. }
+        | Receipt::Later { .. }
+        | Receipt::Unsure { .. } => None,
     }
 }
 
@@ -133,9 +146,14 @@ shapes! {
     /// The result of a test.
     TestedSink(tested: &Tested) {
         /// Whether the sink has accepted the message.
-        accepted: bool = matches!(tested.receipt, Receipt::Accepted { .. }),
+        accepted: bool = matches!(
+            tested.receipt,
+            Receipt::Accepted { .. } | Receipt::Partly { .. }
+        ),
         /// Why not.
         error: Option<String> = why_not(&tested.receipt),
+        /// Recipients for whom it has not accepted the message, and why; null when it has for all.
+        refused: Option<String> = refused_of(&tested.receipt),
         /// Why a template failed. The sample had the usual words then.
         template_error: Option<String> = tested.template_error.clone(),
         /// Time until the answer, in milliseconds.
@@ -170,5 +188,42 @@ shapes! {
         due_at: Option<Timestamp> = times(it).0,
         /// When it was sent, dropped or given up.
         ended_at: Option<Timestamp> = times(it).1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    #[test]
+    fn a_test_that_was_accepted_in_part_says_for_whom_not() {
+        let tested = |receipt| {
+            let tested = Tested {
+                receipt,
+                took: Duration::from_millis(7),
+                template_error: None,
+            };
+            serde_json::to_value(TestedSink::of(&tested)).unwrap()
+        };
+        let (message, why) = (
+            None,
+            "Refused recipients: bob@example.org (550).".to_owned(),
+        );
+        let partly = tested(Receipt::Partly { message, why });
+        assert_eq!(
+            (&partly["accepted"], &partly["error"]),
+            (&json!(true), &Value::Null)
+        );
+        assert_eq!(
+            partly["refused"],
+            "Refused recipients: bob@example.org (550)."
+        );
+        let message = None;
+        assert_eq!(
+            tested(Receipt::Accepted { message })["refused"],
+            Value::Null
+        );
     }
 }

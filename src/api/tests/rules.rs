@@ -133,6 +133,49 @@ fn what_will_not_do_is_named_with_its_place_and_changes_nothing() {
     assert_eq!(api.owner.show("rules")["version"], 0);
 }
 
+/// What is missing or of another type is named with its place, too.
+#[test]
+fn what_cannot_be_read_is_named_with_its_rule_and_its_field() {
+    let api = Stage::new();
+    for (rules, code, detail) in [
+        (
+            json!([{ "then": { "remind": true } }, { "name": "nightly" }]),
+            "bad_json",
+            "rules[1]: missing field `then`.",
+        ),
+        (
+            json!([{ "then": { "delay_seconds": -1 } }]),
+            "bad_json",
+            "rules[0].then.delay_seconds: expected a whole number from 0 to 4294967295.",
+        ),
+        (
+            json!([{ "then": { "remind": "yes" } }]),
+            "bad_json",
+            "rules[0].then.remind: expected a boolean.",
+        ),
+        (
+            json!([{ "when": { "branches": "main" }, "then": {} }]),
+            "bad_json",
+            "rules[0].when.branches: expected a list.",
+        ),
+        (
+            json!([{ "then": { "delay": 1 } }]),
+            "unknown_field",
+            "rules[0].then: unknown field `delay`, expected one of ",
+        ),
+    ] {
+        let refused = put(&api.owner, &json!({ "rules": rules }));
+        refused.is(400, code);
+        let words = refused.text("detail");
+        assert!(words.starts_with(detail), "{words}");
+        let test = json!({ "incident_id": "x", "rules": { "rules": rules } });
+        let refused = api.owner.post("rules/test", test.to_string());
+        refused.is(400, code);
+        let words = refused.text("detail");
+        assert!(words.starts_with(&format!("rules.{detail}")), "{words}");
+    }
+}
+
 #[test]
 fn trying_rules_shows_which_apply_and_why_others_do_not() {
     let api = Stage::new();

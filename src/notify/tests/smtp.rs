@@ -11,6 +11,7 @@ use crate::domain::sink::{DisableReason, SinkKind};
 use mail_parser::MessageParser;
 use server::{MailServer, Manner, Tls};
 
+const WANTS_TLS: &str = "If it wants TLS from the first byte, use smtps://.";
 const PASSWORD: &str = "canary-of-the-password";
 
 /// What a message to this address comes to.
@@ -82,7 +83,7 @@ async fn a_mail_arrives_over_tls_that_begins_at_once_or_when_asked() {
         let before: Vec<&str> = came[..begun].iter().map(String::as_str).collect();
         let expected: &[&str] = match tls {
             Tls::WhenAsked => &["EHLO hooks.example.org", "STARTTLS"],
-            Tls::AtOnce | Tls::Never => &[],
+            Tls::AtOnce | Tls::Never | Tls::Silent => &[],
         };
         assert_eq!(before, expected);
         let login =
@@ -266,9 +267,15 @@ async fn one_recipient_who_is_refused_keeps_no_other_from_the_mail() {
         "localhost",
         "bob@example.org,ann@example.org,eve@example.org",
     );
-    let receipt = sent_by(&url, &message(), CA).await;
-    assert!(matches!(receipt, Receipt::Accepted { .. }), "{receipt:?}");
-    assert!(mail(&server.came()).is_some());
+    let Receipt::Partly { message: id, why } = sent_by(&url, &message(), CA).await else {
+        panic!("not accepted in part");
+    };
+    assert!(id.is_some() && mail(&server.came()).is_some());
+    assert_eq!(
+        why,
+        "Refused recipients: bob@example.org (550: 5.1.1 no such user), eve@example.org (450: \
+         4.2.0 greylisted)."
+    );
     // If one may be accepted later and none is now, that is worth another try.
     let url = server.url("localhost", "bob@example.org,eve@example.org");
     let receipt = sent_by(&url, &message(), CA).await;
@@ -291,6 +298,58 @@ async fn only_a_mail_that_was_begun_is_unsure_when_no_answer_comes() {
             (Receipt::Unsure { .. }, true) | (Receipt::Later { .. }, false) => {}
             (other, _) => panic!("{line} {answer:?}: {other:?}"),
         }
+    }
+}
+
+/// There is a connection: no words about a firewall.
+#[tokio::test]
+async fn a_server_that_is_reached_and_does_not_answer_may_want_the_other_scheme() {
+    const STARTTLS: &str = "If it begins without TLS, use smtp://.";
+    let tls = || Manner::new(Tls::AtOnce);
+    let never = |greeting: &'static str| Manner::but(Tls::Never, &[("greeting", greeting)]);
+    for (manner, scheme, words, advice) in [
+        // It waits for TLS to begin.
+        (tls(), "smtp", "it sent no greeting within 3 s", WANTS_TLS),
+        (
+            never(""),
+            "smtp",
+            "it closed the connection without a greeting",
+            WANTS_TLS,
+        ),
+        (
+            never("HTTP/1.1 400 Bad Request"),
+            "smtp",
+            "it sent something that is not SMTP",
+            WANTS_TLS,
+        ),
+        (
+            never("220 mail.example"),
+            "smtps",
+            "the server does not speak TLS",
+            STARTTLS,
+        ),
+        (
+            Manner::new(Tls::Silent),
+            "smtps",
+            "it did not answer within 3 s when TLS began",
+            STARTTLS,
+        ),
+        (
+            Manner::but(Tls::WhenAsked, &[("EHLO", "250-...")]),
+            "smtp",
+            "but it did not answer within 3 s",
+            "Nothing was sent.",
+        ),
+    ] {
+        let server = MailServer::start(manner).await;
+        let url = server.url("localhost", "ann@example.org");
+        let url = url.replacen("smtp", scheme, 1);
+        let Receipt::Later { why, after: None } = sent_by(&url, &message(), CA).await else {
+            panic!("{words}");
+        };
+        assert!(why.contains(words) && why.contains(advice), "{why}");
+        assert!(!why.contains("firewall"), "{why}");
+        assert!(mail(&server.came()).is_none());
     }
 }
 

@@ -278,6 +278,28 @@ async fn a_test_says_what_the_sink_answers_and_leaves_no_trace() {
     assert!(world.stored_sink().is_enabled());
 }
 
+/// Of two recipients one is refused: no reason to send it again, nor to disable the sink.
+#[tokio::test(start_paused = true)]
+async fn what_is_accepted_in_part_is_sent_and_a_test_says_for_whom_not() {
+    let world = World::new().await;
+    let partly = Receipt::Partly {
+        message: Some("mail 1".into()),
+        why: "Refused recipients: bob@example.org (550).".into(),
+    };
+    world.manner(Manner::Answers(partly.clone()));
+    let tested = world.desk().test(CHAT).await.unwrap();
+    assert_eq!(tested.receipt, partly);
+    world.manner(Manner::Answers(partly));
+    let incident = world.open(1).await;
+    world.until(|world| world.states() == ["sent"]).await;
+    world.resolve(&incident).await;
+    world
+        .until(|world| world.states() == ["sent", "sent"])
+        .await;
+    let shown: Vec<_> = world.heard().iter().map(|it| it.shown_as.clone()).collect();
+    assert_eq!(shown.last().unwrap().as_deref(), Some("mail 1"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_owner_has_a_bounded_number_of_sinks_also_with_many_requests_at_once() {
     let world = World::new().await;

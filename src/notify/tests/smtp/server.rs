@@ -13,6 +13,8 @@ pub(super) enum Tls {
     AtOnce,
     WhenAsked,
     Never,
+    /// It accepts the connection, and that is all.
+    Silent,
 }
 
 /// How a server behaves.
@@ -135,13 +137,13 @@ async fn talk<S: Stream>(
             return Ok(Ended::Closed);
         };
         let answer = manner.answer(&line);
+        if answer.is_empty() {
+            return Ok(Ended::Closed);
+        }
         stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
         stream.flush().await?;
         if answer.ends_with("...") {
             std::future::pending::<()>().await;
-        }
-        if answer.is_empty() {
-            return Ok(Ended::Closed);
         }
         if line == "DATA" && answer.starts_with("354") {
             mail = Some(String::new());
@@ -162,6 +164,9 @@ impl MailServer {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (manner, came) = (manner.clone(), Arc::clone(&heard));
                 tokio::spawn(async move {
+                    if manner.tls == Tls::Silent {
+                        std::future::pending::<()>().await;
+                    }
                     if manner.tls != Tls::AtOnce {
                         let ended = talk(&mut stream, &manner, &came, false).await;
                         if !matches!(ended, Ok(Ended::BeginTls)) {
