@@ -97,9 +97,10 @@ impl Search<'_> {
     /// Whether there is a run of the workflow on this branch of ours.
     fn has_run_on(&self, branch: &str, workflow: u64) -> bool {
         let workflow = workflow.to_string();
-        let is_of_it = |run: &Listed| run.kind.as_ref().is_some_and(|(key, _)| *key == workflow);
-        let is_on_it = |run: &Listed| run.own_branch.as_deref() == Some(branch);
-        self.runs.iter().any(|run| is_of_it(run) && is_on_it(run))
+        self.runs.iter().any(|run| {
+            let key = run.kind.as_ref().map(|(key, _)| key);
+            key == Some(&workflow) && run.own_branch.as_deref() == Some(branch)
+        })
     }
 }
 

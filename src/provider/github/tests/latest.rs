@@ -149,9 +149,9 @@ async fn what_was_pushed_and_scheduled_on_main_is_asked_for_whatever_else_ran_th
         let workflow = if event == "push" { 8 } else { 7 };
         runs.push(Spec {
             id,
+            workflow,
             event,
             head,
-            workflow,
             ..PUSHED
         });
     }
