@@ -15,6 +15,7 @@ pub mod github;
 pub mod gitlab;
 pub mod http;
 mod inbound;
+mod latest;
 mod logs;
 mod meter;
 pub mod oauth;

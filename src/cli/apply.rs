@@ -126,6 +126,14 @@ fn show(plan: &Plan, printer: Printer) {
     if !plan.steps.is_empty() {
         printer.show(sheet);
     }
+    if plan.not_replaced > 0 {
+        let words = format!(
+            "replace_existing is for new connections: {} are connected already, and apply replaces \
+             no webhooks there; to do that: hookherd replace-existing OWNER/REPO",
+            plan.not_replaced
+        );
+        printer.say(&words);
+    }
     let (steps, unchanged) = (plan.steps.len(), plan.unchanged);
     printer.say(&format!("{steps} to do, {unchanged} unchanged"));
 }
@@ -136,12 +144,16 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
     check_prune(args, &wanted)?;
     let client = session.client()?.in_bulk();
     let plan = plan(&wanted, &connections(&client)?, args.pruning.prune)?;
+    check_new(&client, &plan)?;
     let printer = session.printer;
     if !printer.json {
         show(&plan, printer);
     }
     let steps: Vec<Value> = plan.steps.iter().map(Step::to_json).collect();
-    let mut answer = json!({ "plan": steps, "unchanged": plan.unchanged, "operations": [] });
+    let mut answer = json!({
+        "plan": steps, "unchanged": plan.unchanged, "not_replaced": plan.not_replaced,
+        "operations": [],
+    });
     let mut result = Ok(());
     if !args.dry_run && !plan.steps.is_empty() {
         let question = format!("Do these {} steps?", plan.steps.len());
@@ -159,6 +171,18 @@ pub(super) fn run(args: &Args, session: &Session) -> CommandResult {
         printer.words(&answer, "");
     }
     result
+}
+
+/// Has the daemon check what is to be connected, before anything is changed: the host may not be
+/// configured.
+fn check_new(client: &Client, plan: &Plan) -> CommandResult {
+    for mut body in requests(plan) {
+        if body["action"] == "connect" {
+            body["dry_run"] = json!(true);
+            client.call(Method::POST, ROUTE, Some(&body))?;
+        }
+    }
+    Ok(())
 }
 
 /// The requests of a plan, in its order.

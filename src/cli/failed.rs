@@ -88,10 +88,16 @@ impl Failed {
         Self { exit, ..self }
     }
 
-    /// The same with a further sentence.
+    /// The same with a further sentence, or a further part of one, which begins small.
     pub(super) fn and(self, more: &str) -> Self {
+        let is_whole = self.words.ends_with(['.', '?', ':', ';']);
+        let separator = match more.chars().next() {
+            _ if is_whole => " ",
+            Some(first) if first.is_uppercase() => ". ",
+            Some(_) | None => "; ",
+        };
         Self {
-            words: format!("{} {more}", self.words),
+            words: format!("{}{separator}{more}", self.words),
             ..self
         }
     }
@@ -173,6 +179,27 @@ impl<E: std::error::Error> From<E> for Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_added_is_a_sentence_or_a_part_of_its_own() {
+        let with = |words: &str, more: &str| Failed::new(words).and(more).to_string();
+        assert_eq!(
+            with("1 of 2 failed", "nothing was done"),
+            "1 of 2 failed; nothing was done"
+        );
+        assert_eq!(
+            with("No access.", "Try again in 3 s."),
+            "No access. Try again in 3 s."
+        );
+        assert_eq!(
+            with("no access", "Try again in 3 s."),
+            "no access. Try again in 3 s."
+        );
+        assert_eq!(
+            with("No access.", "nothing was done"),
+            "No access. nothing was done"
+        );
+    }
 
     #[test]
     fn a_failure_is_told_with_its_code_and_what_might_have_been_meant() {

@@ -14,6 +14,24 @@ pub enum Verdict {
     Passed,
 }
 
+impl Verdict {
+    /// The meaning of a conclusion where nothing else is configured; `None` when it decides
+    /// nothing.
+    pub fn by_default(conclusion: Conclusion) -> Option<Self> {
+        Self::of(conclusion, Rules::FAILING_DEFAULT.contains(&conclusion))
+    }
+
+    fn of(conclusion: Conclusion, is_failing: bool) -> Option<Self> {
+        if is_failing {
+            Some(Self::Failed)
+        } else if conclusion == Conclusion::Success {
+            Some(Self::Passed)
+        } else {
+            None
+        }
+    }
+}
+
 /// When a failure after a pass belongs to the incident before that pass: the rule that was in force
 /// when the failure was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,13 +139,7 @@ impl Rules {
         if !self.chooses(branch) || self.ignores(branch) {
             return None;
         }
-        if self.is_failing(conclusion) {
-            Some(Verdict::Failed)
-        } else if conclusion == Conclusion::Success {
-            Some(Verdict::Passed)
-        } else {
-            None
-        }
+        Verdict::of(conclusion, self.is_failing(conclusion))
     }
 }
 
@@ -161,6 +173,7 @@ mod tests {
                 | Conclusion::Stale
                 | Conclusion::Unknown => None,
             };
+            assert_eq!(Verdict::by_default(conclusion), expected, "{conclusion:?}");
             for branch in [Some("main"), Some("feature/x"), None] {
                 assert_eq!(
                     rules.verdict(conclusion, branch),

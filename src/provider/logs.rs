@@ -230,8 +230,9 @@ pub trait Logs: Send + Sync + 'static {
         cursor: Option<&'a str>,
     ) -> Calling<'a, RunsPage>;
 
-    /// The latest finished run of each workflow and branch among the recent ones, and of each
-    /// workflow on the default branch however old; and what runs now. For a first connect.
+    /// The latest run that decides (passed or failed) of each workflow and lane among the recent
+    /// ones, and of each workflow's pushes to the default branch and schedules there however old;
+    /// and what came after it: what runs now, and ends that decide nothing. For a first connect.
     fn latest_runs<'a>(
         &'a self,
         access: &'a Access,

@@ -20,6 +20,9 @@ both! {
     a_run_that_is_run_again_is_found_with_its_last_attempt
     attempts_that_ended_since_are_found_the_oldest_first
     a_red_main_branch_is_found_however_much_runs_elsewhere
+    what_decides_nothing_hides_no_red_main_branch
+    runs_of_other_kinds_hide_no_red_main_branch
+    a_red_schedule_is_found_however_much_is_pushed
     one_run_is_read_by_its_id
     without_the_right_there_is_an_error_and_no_empty_list
     runs_of_another_repository_with_the_old_name_are_never_read
@@ -303,6 +306,121 @@ async fn a_red_main_branch_is_found_however_much_runs_elsewhere(stand: Stand) {
         .iter()
         .flat_map(|found| run_of(decoded(&stand, found)).failed_jobs);
     assert_eq!(jobs.map(|job| job.name).collect::<Vec<_>>(), ["unit"]);
+}
+
+/// Among the latest runs is this one: it has failed, and its failed job is read, too.
+async fn assert_is_red(stand: &Stand, number: u64) {
+    let latest = stand.hooks.latest_runs(&stand.access, &stand.known()).await;
+    let latest = latest.expect("they can be listed");
+    let latest = stand.read(&stand.known(), &latest, None).await;
+    let id = match stand.kind {
+        ProviderKind::Github => 900_000 + number,
+        ProviderKind::Gitlab => number,
+    };
+    let told = latest.iter().map(|found| run_of(decoded(stand, found)));
+    let told: Vec<RunEvent> = told.filter(|run| run.provider_run_id == id).collect();
+    let failed = RunStatus::Completed(Conclusion::Failure);
+    assert!(told.iter().any(|run| run.status == failed), "{told:?}");
+    let jobs = told.into_iter().flat_map(|run| run.failed_jobs);
+    assert_eq!(jobs.map(|job| job.name).collect::<Vec<_>>(), ["unit"]);
+}
+
+/// Plays one on `main` that passes, of another kind than a push to it.
+fn play_other(stand: &Stand, id: u64, kind: &str) {
+    let name = stand.target.full_name.as_str();
+    match stand.kind {
+        ProviderKind::Github => {
+            let mut run = RunSpec::new(id, "success");
+            match kind {
+                "fork" => run = run.of_fork("eve/app", "main"),
+                event => run.event = event.to_owned(),
+            }
+            stand.simulator.github().play_run(name, &run);
+        }
+        ProviderKind::Gitlab => {
+            let mut pipeline = PipelineSpec::new(id, "success");
+            match kind {
+                "tag" => pipeline.is_tag = true,
+                source => pipeline.source = source.to_owned(),
+            }
+            stand.simulator.gitlab().play_pipeline(name, &pipeline);
+        }
+    }
+}
+
+async fn what_decides_nothing_hides_no_red_main_branch(stand: Stand) {
+    play(&stand, 1, "success");
+    play(&stand, 2, "failed");
+    let words: &[&str] = match stand.kind {
+        ProviderKind::Github => &[
+            "cancelled",
+            "skipped",
+            "neutral",
+            "stale",
+            "action_required",
+        ],
+        ProviderKind::Gitlab => &["canceled", "skipped", "manual"],
+    };
+    for (id, word) in (3..).zip(words) {
+        play(&stand, id, word);
+        assert_is_red(&stand, 2).await;
+    }
+    // Nor do as many of them as are on no page together with it.
+    for word in words {
+        for id in 0..110 {
+            play(&stand, 100 + id, word);
+        }
+        assert_is_red(&stand, 2).await;
+    }
+}
+
+async fn runs_of_other_kinds_hide_no_red_main_branch(stand: Stand) {
+    play(&stand, 1, "success");
+    play(&stand, 2, "failed");
+    let kinds = match stand.kind {
+        ProviderKind::Github => ["schedule", "workflow_dispatch", "fork"],
+        ProviderKind::Gitlab => ["schedule", "web", "tag"],
+    };
+    for (id, kind) in (3..).zip(kinds) {
+        play_other(&stand, id, kind);
+        assert_is_red(&stand, 2).await;
+    }
+    for id in 100..210 {
+        play_at(&stand, id, "success", "busy");
+    }
+    assert_is_red(&stand, 2).await;
+    for (id, kind) in (300..).zip(kinds) {
+        play_other(&stand, id, kind);
+        assert_is_red(&stand, 2).await;
+    }
+    // Of a tag fewer are looked through.
+    for (first, kind) in [(400, kinds[0]), (600, kinds[1])] {
+        for id in first..first + 110 {
+            play_other(&stand, id, kind);
+        }
+        assert_is_red(&stand, 2).await;
+    }
+}
+
+async fn a_red_schedule_is_found_however_much_is_pushed(stand: Stand) {
+    let name = stand.target.full_name.as_str();
+    match stand.kind {
+        ProviderKind::Github => {
+            let mut run = RunSpec::new(2, "failure");
+            run.event = "schedule".to_owned();
+            run.jobs = vec![RunJobSpec::new("unit", "failure")];
+            stand.simulator.github().play_run(name, &run);
+        }
+        ProviderKind::Gitlab => {
+            let mut pipeline = PipelineSpec::new(2, "failed");
+            pipeline.source = "schedule".to_owned();
+            stand.simulator.gitlab().play_pipeline(name, &pipeline);
+        }
+    }
+    for id in 100..210 {
+        play(&stand, id, "success");
+    }
+    assert_is_red(&stand, 2).await;
 }
 
 /// One that has begun, and has not ended.

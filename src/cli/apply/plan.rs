@@ -122,6 +122,8 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Repositories of the file that are as it says.
     pub(super) unchanged: usize,
+    /// Those that are connected already, so that no webhook is replaced, though the file says so.
+    pub(super) not_replaced: usize,
 }
 
 fn bad(words: String) -> Failed {
@@ -184,6 +186,7 @@ fn compare(entry: &Entry, connected: &Connected, plan: &mut Plan) {
         (true, false) | (false, true) => {}
     }
     plan.unchanged += usize::from(plan.steps.len() == before);
+    plan.not_replaced += usize::from(entry.replaces.is_some());
 }
 
 fn covers(scope: &Scope, c: &Connected) -> bool {

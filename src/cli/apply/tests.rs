@@ -252,7 +252,8 @@ fn a_name_without_a_host_means_the_only_one_and_is_never_pruned_at_another() {
         plan(&wanted, &one, false).unwrap(),
         Plan {
             steps: vec![],
-            unchanged: 1
+            unchanged: 1,
+            not_replaced: 0
         }
     );
     let pruned = plan(&wanted, &one, true).unwrap();
@@ -277,13 +278,26 @@ fn hooks_of_others_are_replaced_where_the_file_says_so() {
         replaces,
         [Some(Replace::SameReceiver), None, Some(matching)]
     );
-    let plan = plan(&wanted, &[], false).unwrap();
-    let steps: Vec<_> = plan.steps.iter().map(Step::to_json).collect();
+    let first = plan(&wanted, &[], false).unwrap();
+    let steps: Vec<_> = first.steps.iter().map(Step::to_json).collect();
     let replaces: Vec<_> = steps
         .iter()
         .map(|step| step["replaces_existing"] == true)
         .collect();
     assert_eq!(replaces, [true, false, true]);
+    assert_eq!(first.not_replaced, 0);
+    // Only with a new connection.
+    let connected = ["o/a", "o/b"].map(|name| Connected {
+        id: name.into(),
+        provider: ProviderKind::Github,
+        host: "github.com".parse().unwrap(),
+        full_name: name.parse().unwrap(),
+        events: vec!["push".into()],
+        is_enabled: true,
+    });
+    let again = plan(&wanted, &connected, false).unwrap();
+    let counts = (again.steps.len(), again.unchanged, again.not_replaced);
+    assert_eq!(counts, (1, 2, 1));
     for bad in ["replace_existing = 7", "replace_existing = \"\""] {
         let text = format!("{bad}\n[[repository]]\nname = \"o/a\"\n");
         let failed = Wanted::parse("f", &text).unwrap_err();

@@ -245,6 +245,13 @@ fn full_name(repository: &RepositoryPart<'_>) -> Option<FullName> {
     repository.full_name.text()?.parse().ok()
 }
 
+/// The run in the payload of a `workflow_run`; `None` as for such a delivery.
+pub(super) fn run_in(json: &[u8]) -> Option<RunEvent> {
+    let mut room = Vec::new();
+    let (body, _): (Body<'_>, _) = read(json, &mut room).ok()?;
+    run_event(&body)
+}
+
 /// `None` when a run cannot be identified or ordered.
 fn run_event(body: &Body<'_>) -> Option<RunEvent> {
     let run = body.workflow_run.0.as_ref()?;

@@ -2,6 +2,7 @@
 
 mod app;
 mod denials;
+mod latest;
 mod log;
 mod runs;
 mod tls;

@@ -16,6 +16,7 @@
 //!   out, because without its parent one would count as another workflow's run.
 
 mod children;
+mod latest;
 mod listed;
 
 use super::decode::PIPELINE_EVENT;
@@ -26,15 +27,15 @@ use crate::domain::repo::Repository;
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::{Asked, Dialect};
-use crate::provider::logs::{Found, ListedRun, RunsPage};
+use crate::provider::logs::{Found, RunsPage};
 use crate::provider::part::encoded;
 use crate::provider::payload::moment_of;
 use crate::provider::reading::written;
 use children::CHILDREN;
 pub(in crate::provider) use children::Families;
-use listed::{ListedBody, get, get_if_there, pipelines_path};
+pub(super) use latest::of_each_branch;
+use listed::{ListedBody, get, get_if_there, pipelines_path, readable};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Pipelines of a page.
 const PER_PAGE: u32 = 100;
@@ -42,9 +43,6 @@ const PER_PAGE: u32 = 100;
 const JOB_PAGES_MAX: u32 = 20;
 /// Highest page of a list.
 const PAGE_MAX: u32 = 1_000_000;
-/// Recent pipelines that are looked at for the latest of each branch, and most of those.
-const RECENT: u32 = 100;
-const LATEST_MAX: usize = 30;
 /// The cursor of a page of children.
 const CHILDREN_PAGE: &str = "children:";
 /// The prefix of a ref that stands for a merge request.
@@ -229,12 +227,6 @@ pub(super) async fn event(
     }))
 }
 
-/// The pipelines of a list that can be read.
-fn readable(listed: &[ListedBody], of_list: (Option<Timestamp>, Timestamp)) -> Vec<ListedRun> {
-    let own = listed.iter().filter(|it| !it.is_downstream());
-    own.map(|it| it.run(of_list)).collect()
-}
-
 /// By id: what is created or changed meanwhile pushes others to later pages, and nothing to earlier
 /// ones. After the last page come those of children, the lowest id first: a child of a child comes
 /// after its parent, whose lane it is in.
@@ -272,73 +264,6 @@ pub(super) async fn since(
         runs: readable(&listed, (Some(since), s.now())),
         next,
     })
-}
-
-/// The children of these pipelines, of the last ones that were created; the lowest id first.
-async fn children_of(
-    s: &mut Talk<'_>,
-    parents: &[ListedBody],
-    repository: &Repository,
-) -> Result<Vec<ListedBody>, ProviderError> {
-    let path = format!(
-        "{}?order_by=id&sort=desc&per_page={RECENT}&{CHILDREN}",
-        pipelines_path(repository)
-    );
-    let answer = get(s, &path, repository).await?;
-    let mut listed: Vec<ListedBody> = errors::parse(&answer)?;
-    let commits: BTreeSet<_> = parents.iter().filter_map(|p| p.sha.as_deref()).collect();
-    let is_of_them = |p: &ListedBody| p.sha.as_deref().is_some_and(|sha| commits.contains(sha));
-    listed.retain(|pipeline| pipeline.is_child() && is_of_them(pipeline));
-    listed.truncate(LATEST_MAX);
-    listed.reverse();
-    Ok(listed)
-}
-
-/// The latest of each ref and source: the last finished one, and those that are not finished yet.
-fn latest(listed: Vec<ListedBody>) -> Vec<ListedBody> {
-    let kind = |p: &ListedBody| (p.git_ref.clone(), p.source.clone());
-    let mut last: BTreeMap<_, u64> = BTreeMap::new();
-    for pipeline in listed.iter().filter(|pipeline| pipeline.is_over()) {
-        let id = last.entry(kind(pipeline)).or_default();
-        *id = pipeline.id.max(*id);
-    }
-    let is_latest = |pipeline: &ListedBody| match last.get(&kind(pipeline)) {
-        Some(id) if pipeline.is_over() => pipeline.id == *id,
-        Some(id) => pipeline.id > *id,
-        None => true,
-    };
-    listed.into_iter().filter(is_latest).collect()
-}
-
-pub(super) async fn of_each_branch(
-    s: &mut Talk<'_>,
-    repository: &Repository,
-) -> Result<Vec<ListedRun>, ProviderError> {
-    let list = format!(
-        "{}?order_by=id&sort=desc&per_page={RECENT}",
-        pipelines_path(repository)
-    );
-    let answer = get(s, &list, repository).await?;
-    let mut chosen = latest(errors::parse(&answer)?);
-    if let Some(branch) = repository.default_branch.as_deref() {
-        let is_of_it = |p: &ListedBody| p.is_over() && p.git_ref.as_deref() == Some(branch);
-        if !chosen.iter().any(is_of_it) {
-            let older = format!("{list}&scope=finished&ref={}", encoded(branch));
-            let answer = get(s, &older, repository).await?;
-            let mut older = latest(errors::parse(&answer)?);
-            older.append(&mut chosen);
-            chosen = older;
-        }
-        // Those of the default branch are never left out.
-        chosen.sort_by_key(|p| (p.git_ref.as_deref() != Some(branch), u64::MAX - p.id));
-    }
-    let mut seen = BTreeSet::new();
-    chosen.retain(|pipeline| !pipeline.is_child() && seen.insert(pipeline.id));
-    chosen.truncate(LATEST_MAX);
-    let mut children = children_of(s, &chosen, repository).await?;
-    // A child is in the place that its parent has.
-    chosen.append(&mut children);
-    Ok(readable(&chosen, (None, s.now())))
 }
 
 pub(super) async fn one(

@@ -176,3 +176,42 @@ fn a_wrong_cut_off_or_empty_file_changes_nothing() {
     let told = refused(&stage, &["apply", "-", "--yes"], missing);
     assert!(told.contains("octo/nothing: failed"), "{told}");
 }
+
+#[test]
+fn a_host_that_is_not_configured_is_refused_before_anything_is_changed() {
+    let (stage, _daemon) = stage();
+    let elsewhere = format!("{FILE}host = \"git.elsewhere.example\"\n");
+    for mode in ["--dry-run", "--yes"] {
+        let told = refused(&stage, &["apply", "-", mode], &elsewhere);
+        let says = "git.elsewhere.example is not configured. Configured: ";
+        assert!(told.contains(says), "{mode}: {told}");
+        assert!(!told.contains("apply the file again"), "{mode}: {told}");
+        assert_eq!(names(&stage), <[String; 0]>::default(), "{mode}");
+    }
+}
+
+#[test]
+fn what_is_connected_keeps_the_webhooks_of_others_and_the_plan_says_so() {
+    let (stage, _daemon) = stage();
+    done(&stage, &["connect", "github", "octo/c"]);
+    let text = "replace_existing = true\n[[repository]]\nname = \"octo/c\"\n";
+    let planned = done_with(&stage, &["apply", "-", "--dry-run"], text);
+    let says = "1 are connected already, and apply replaces no webhooks there";
+    assert!(planned.contains(says), "{planned}");
+    assert!(planned.ends_with("0 to do, 1 unchanged"), "{planned}");
+    let planned = done_with(&stage, &["apply", "-", "--dry-run", "--json"], text);
+    assert_eq!(json(&planned)["not_replaced"], 1, "{planned}");
+}
+
+/// The reason why nothing is disconnected is a part of its own.
+#[test]
+fn after_a_failure_nothing_is_disconnected_and_that_is_said() {
+    let (stage, _daemon) = stage();
+    done(&stage, &["connect", "github", "octo/c"]);
+    let missing = "count = 1\n[[repository]]\nname = \"octo/nothing\"\n";
+    let told = refused(&stage, &["apply", "-", "--yes", "--prune"], missing);
+    let says = "1 of 1 did not end as wanted; nothing was disconnected, because something else \
+                failed";
+    assert!(told.contains(says), "{told}");
+    assert!(names(&stage).contains(&"octo/c".to_owned()));
+}

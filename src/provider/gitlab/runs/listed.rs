@@ -1,7 +1,7 @@
 //! Pipelines as lists have them, and how they are read.
 
 use crate::domain::repo::Repository;
-use crate::domain::run::Family;
+use crate::domain::run::{Family, RunStatus};
 use crate::domain::time::Timestamp;
 use crate::provider::access::ProviderError;
 use crate::provider::dialect::Asked;
@@ -24,6 +24,8 @@ pub(super) struct ListedBody {
     #[serde(rename = "ref")]
     pub(super) git_ref: Option<String>,
     pub(super) sha: Option<String>,
+    /// Only the detail has it.
+    pub(super) tag: Option<bool>,
     updated_at: Option<String>,
     created_at: Option<String>,
 }
@@ -37,7 +39,7 @@ impl ListedBody {
             id: self.id,
             family: Family::Pipelines,
             attempt: None,
-            status: status_of(self.status.as_deref().unwrap_or_default()),
+            status: self.run_status(),
             at: changed_at(updated, created, of_list),
             with_jobs: false,
             item: Arc::default(),
@@ -54,9 +56,12 @@ impl ListedBody {
         self.source.as_deref() == Some("pipeline")
     }
 
+    pub(super) fn run_status(&self) -> RunStatus {
+        status_of(self.status.as_deref().unwrap_or_default())
+    }
+
     pub(super) fn is_over(&self) -> bool {
-        let status = self.status.as_deref();
-        matches!(status, Some("success" | "failed" | "canceled" | "skipped"))
+        self.run_status().conclusion().is_some()
     }
 }
 
@@ -88,4 +93,13 @@ pub(super) async fn get_if_there(
         404 => Ok(None),
         _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
     }
+}
+
+/// The pipelines of a list that can be read.
+pub(super) fn readable(
+    listed: &[ListedBody],
+    of_list: (Option<Timestamp>, Timestamp),
+) -> Vec<ListedRun> {
+    let own = listed.iter().filter(|it| !it.is_downstream());
+    own.map(|it| it.run(of_list)).collect()
 }
