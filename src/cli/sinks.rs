@@ -252,12 +252,13 @@ fn patch(client: &Client, sink: &str, body: &Value) -> Result<Value, Failed> {
 
 /// What was done; and a key that was generated, which is shown once.
 fn said(printer: Printer, answer: &Value, words: &str) {
-    let secret = text_of(answer, "/secret");
-    if secret.is_empty() {
-        printer.words(answer, words);
-    } else {
-        let key = format!("key for the receiver, shown only once: {secret}");
-        printer.words(answer, &format!("{words}\n{key}"));
+    printer.words(answer, &with_key(answer, words));
+}
+
+fn with_key(answer: &Value, words: &str) -> String {
+    match answer["secret"].as_str() {
+        Some(key) => format!("{words}\nkey for the receiver, shown only once: {key}"),
+        None => words.to_owned(),
     }
 }
 
@@ -313,6 +314,15 @@ pub(super) fn id_of(client: &Client, text: &str) -> Result<String, Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_shown_where_one_was_generated() {
+        let mut answer = json!({ "id": "snk_1", "secret": null });
+        assert_eq!(with_key(&answer, "paused snk_1"), "paused snk_1");
+        answer["secret"] = "whsec_x".into();
+        let words = "added snk_1\nkey for the receiver, shown only once: whsec_x";
+        assert_eq!(with_key(&answer, "added snk_1"), words);
+    }
 
     #[test]
     fn a_sample_that_some_recipients_refuse_says_who() {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const HIDDEN: &[u8] = b"(hidden)";
 /// A shorter part of an address is hardly a secret, and may be a word of the text.
 const PART_BYTES_MIN: usize = 6;
-/// A shorter key cannot be told from the words of the text.
+/// A shorter key may be any word of the text.
 const KEY_BYTES_MIN: usize = 3;
 /// How often a text is decoded.
 const DECODED_MAX: usize = 3;

@@ -100,7 +100,14 @@ fn a_user_routes_incidents_by_rules_and_sees_what_they_do() {
     );
     let words = String::from_utf8_lossy(&bad.stderr).into_owned();
     assert!(words.contains("quiet_hours.time_zone"), "{words}");
-    let id = id.to_owned();
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_its_rule_and_its_field() {
+    let mut stage = stage(&Receiver::start());
+    let _daemon = stage.start();
+    let (ann, _) = stage.ann_connected();
+    stage.set("HOOKHERD_TOKEN", &ann);
     for (text, says) in [
         (
             "[[rules]]\nname = \"nightly\"\n",
@@ -118,7 +125,7 @@ fn a_user_routes_incidents_by_rules_and_sees_what_they_do() {
     ] {
         for command in [
             &["rules", "set", "-"][..],
-            &["rules", "test", &id, "--file", "-"],
+            &["rules", "test", "inc_x", "--file", "-"],
         ] {
             let bad = stage.run_with(command, text);
             let words = String::from_utf8_lossy(&bad.stderr).into_owned();

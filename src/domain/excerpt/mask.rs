@@ -202,70 +202,6 @@ mod tests {
             ),
             ("secret := abcdefgh", "secret := ***"),
             (":token => 'abcdefgh'", ":token => '***'"),
-            ("deploy --password hunter6 -v", "deploy --password *** -v"),
-            (
-                "x --token=abc --api-key 'k 1'",
-                "x --token=*** --api-key '***'",
-            ),
-            (
-                "x --db-secret hunter2 --api_key=k",
-                "x --db-secret *** --api_key=***",
-            ),
-            ("x -token abcdef", "x -token ***"),
-            ("curl -u bob:hunter4 x", "curl -u bob:*** x"),
-            ("+ curl -fsS -ubob:hunter4 x", "+ curl -fsS -ubob:*** x"),
-            ("curl --user 'bob:pw' x", "curl --user 'bob:***' x"),
-            (
-                "curl -H 'Authorization: Bearer abcdef' https://a:b@h.example -u bob:pw",
-                "curl -H 'Authorization: ***' https://a:***@h.example -u bob:***",
-            ),
-            ("  --user=bob:pw \\", "  --user=bob:*** \\"),
-            (
-                "mysql -h db -uroot -pHunter5 app",
-                "mysql -h db -uroot -p*** app",
-            ),
-            (
-                "$ /usr/bin/mysqldump -p'Hunter5' app",
-                "$ /usr/bin/mysqldump -p'***' app",
-            ),
-            ("sshpass -p hunter2 ssh host", "sshpass -p *** ssh host"),
-            (
-                "docker login -u bob -p hunter2 r.example",
-                "docker login -u bob -p *** r.example",
-            ),
-            (
-                "redis-cli -h db -a hunter2 ping",
-                "redis-cli -h db -a *** ping",
-            ),
-            ("DB_PASS=hunter2 make", "DB_PASS=*** make"),
-            ("AccountKey=abcd1234efgh==;x", "AccountKey=***;x"),
-            (
-                "dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-                "***",
-            ),
-            ("npm_0123456789abcdefghijABCDEFGHIJ012345", "***"),
-            ("pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDAtMDAwMC0w", "***"),
-            ("hvs.CAESIJ0123456789abcdefghij", "***"),
-            ("SG.0123456789abcdefghij.0123456789abcdefghij", "***"),
-            ("hf_0123456789abcdefghijABCDEFGHIJ0123", "***"),
-            ("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1", "***"),
-            (
-                "AGE-SECRET-KEY-1QQPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGP",
-                "***",
-            ),
-            (
-                "https://discord.com/api/webhooks/123/abc_DEF-1 failed",
-                "*** failed",
-            ),
-            ("GET /x?a=1&sig=abc%2Fdef&b=2", "GET /x?a=1&sig=***&b=2"),
-            (
-                "https://0123456789abcdef0123@host.example/x",
-                "https://***@host.example/x",
-            ),
-            (
-                "-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----\ny",
-                "***\ny",
-            ),
             (
                 "test tokens::parse ... FAILED",
                 "test tokens::parse ... FAILED",
@@ -276,6 +212,85 @@ mod tests {
             ),
             ("assert_eq!(left, right)", "assert_eq!(left, right)"),
         ] {
+            assert_eq!(mask(text), expected, "{text}");
+        }
+    }
+
+    /// Command lines and settings, and what is shown of them.
+    const WRITTEN: &[(&str, &str)] = &[
+        ("deploy --password hunter6 -v", "deploy --password *** -v"),
+        (
+            "x --token=abc --api-key 'k 1'",
+            "x --token=*** --api-key '***'",
+        ),
+        (
+            "x --db-secret hunter2 --api_key=k",
+            "x --db-secret *** --api_key=***",
+        ),
+        ("x -token abcdef", "x -token ***"),
+        ("curl -u bob:hunter4 x", "curl -u bob:*** x"),
+        ("+ curl -fsS -ubob:hunter4 x", "+ curl -fsS -ubob:*** x"),
+        ("curl --user 'bob:pw' x", "curl --user 'bob:***' x"),
+        (
+            "curl -H 'Authorization: Bearer abcdef' https://a:b@h.example -u bob:pw",
+            "curl -H 'Authorization: ***' https://a:***@h.example -u bob:***",
+        ),
+        ("  --user=bob:pw \\", "  --user=bob:*** \\"),
+        (
+            "mysql -h db -uroot -pHunter5 app",
+            "mysql -h db -uroot -p*** app",
+        ),
+        (
+            "$ /usr/bin/mysqldump -p'Hunter5' app",
+            "$ /usr/bin/mysqldump -p'***' app",
+        ),
+        ("sshpass -p hunter2 ssh host", "sshpass -p *** ssh host"),
+        (
+            "docker login -u bob -p hunter2 r.example",
+            "docker login -u bob -p *** r.example",
+        ),
+        (
+            "redis-cli -h db -a hunter2 ping",
+            "redis-cli -h db -a *** ping",
+        ),
+        ("DB_PASS=hunter2 make", "DB_PASS=*** make"),
+        ("AccountKey=abcd1234efgh==;x", "AccountKey=***;x"),
+    ];
+
+    /// Tokens, keys and addresses.
+    const TOKENS: &[(&str, &str)] = &[
+        (
+            "dop_v1_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "***",
+        ),
+        ("npm_0123456789abcdefghijABCDEFGHIJ012345", "***"),
+        ("pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAwLTAwMDAtMDAwMC0w", "***"),
+        ("hvs.CAESIJ0123456789abcdefghij", "***"),
+        ("SG.0123456789abcdefghij.0123456789abcdefghij", "***"),
+        ("hf_0123456789abcdefghijABCDEFGHIJ0123", "***"),
+        ("110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1", "***"),
+        (
+            "AGE-SECRET-KEY-1QQPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGP",
+            "***",
+        ),
+        (
+            "https://discord.com/api/webhooks/123/abc_DEF-1 failed",
+            "*** failed",
+        ),
+        ("GET /x?a=1&sig=abc%2Fdef&b=2", "GET /x?a=1&sig=***&b=2"),
+        (
+            "https://0123456789abcdef0123@host.example/x",
+            "https://***@host.example/x",
+        ),
+        (
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK-----\ny",
+            "***\ny",
+        ),
+    ];
+
+    #[test]
+    fn options_of_commands_and_tokens_of_many_services_are_masked() {
+        for (text, expected) in [WRITTEN, TOKENS].concat() {
             assert_eq!(mask(text), expected, "{text}");
         }
     }

@@ -52,7 +52,9 @@ const CALLED: &[(SinkKind, &str, Option<&str>, &[&str])] = &[
 
 /// A text with each byte as `%xx`.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    let hex = data_encoding::HEXLOWER.encode(text.as_bytes());
+    let bytes: Vec<&str> = (0..text.len()).map(|at| &hex[2 * at..2 * at + 2]).collect();
+    bytes.iter().flat_map(|byte| ["%", byte]).collect()
 }
 
 /// The lines of a request that may hold a secret, one at a time.
