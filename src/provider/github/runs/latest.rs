@@ -2,10 +2,10 @@
 //!
 //! Sources: GitHub's API description, "List workflow runs for a repository" and "List workflow runs
 //! for a workflow". Both take `branch`, `event` and `status`, which may be a conclusion, too; both
-//! list the newest first. `branch` is the name of the head branch, whoever owns it: a list by it has
-//! pull requests from a fork's branch of this name, and pushes of a tag. What has the event `push`
-//! or `schedule` is the repository's own: a fork's runs of these are in the fork ("Events that
-//! trigger workflows").
+//! list the newest first. `branch` is the name of the head branch, also of a fork's: a list by it
+//! has pull requests from a fork's branch of this name, and pushes of a tag. What has the event
+//! `push` or `schedule` is the repository's own: a fork's runs of these are in the fork ("Events
+//! that trigger workflows").
 
 use super::listed::{Listed, get, latest_of, listed, read_runs, runs_path};
 use super::place::PER_PAGE;

@@ -1,8 +1,8 @@
 //! The latest pipelines of each kind: what a first connect asks for.
 //!
 //! Sources: GitLab's documentation, "Pipelines API". A list may be narrowed by `ref`, `source`,
-//! `status` and `scope`; `ref` is a branch or a tag, and only the detail of a pipeline has `tag`. So
-//! a tag that is called as the default branch is distinguished from it by reading details.
+//! `status` and `scope`; `ref` is a branch or a tag, and only the detail of a pipeline has `tag`.
+//! So a tag that is called as the default branch is distinguished from it by reading details.
 //!
 //! The awkward case: a tag and another branch of one name. They are one kind here.
 
