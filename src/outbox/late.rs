@@ -15,7 +15,7 @@ use crate::store::{Batch, Change, CommitError, Conflict, Guard, ReadError};
 const LOOKED_AT_MAX: usize = 100;
 
 /// Whether one of these waits for its sink. What was not tried waits for something else, such as
-/// the end of a delay or of quiet hours; and what is muted is not tried again before the end of that.
+/// the end of a delay or of quiet hours; and what is muted is not tried before the end of that.
 async fn is_awaited(
     room: &Room,
     waiting: &[Notification],

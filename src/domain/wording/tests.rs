@@ -60,7 +60,8 @@ fn a_title_says_what_happened_to_what_and_what_to_do() {
     assert_eq!(
         health_title(HealthFailure::NotificationsWaiting(&sink, wait)),
         "Notifications wait for sink team chat (chat.example): it had accepted none for 61 \
-         minutes when noticed. Hookherd tries again by itself. See hookherd notifications --state waiting."
+         minutes when noticed. Hookherd tries again by itself. See hookherd notifications \
+         --state waiting."
     );
     for failure in failures {
         let title = health_title(failure);
