@@ -77,6 +77,7 @@ pub(super) fn hook_spec(ports: &Ports, c: &Connection) -> Option<HookSpec> {
         mark,
         events: c.events.clone(),
         secret,
+        former_events: Vec::new(),
         takes: None,
         revision: c.lifecycle.wanted,
     })

@@ -148,7 +148,9 @@ fn wait(
         if has_failed && has_changed(&failed_at) {
             return Ok(End::Refused(now));
         }
-        if is_there && has_changed(evidence) {
+        // What was found waits for a person, and nothing more is seen.
+        let is_suspended = now["webhook_status"] == "suspended" && has_changed("/webhook_status");
+        if (is_there && has_changed(evidence)) || is_suspended {
             return Ok(End::Done(now));
         }
         if Instant::now() + pause > until {

@@ -75,7 +75,10 @@ impl HealthCause {
             Self::Outdated => {
                 "The webhook does not have the newest settings yet. Hookherd retries."
             }
-            Self::Missing => "The webhook is missing at the provider. It is created again.",
+            Self::Missing => {
+                "The webhook is missing at the provider. It is created again, unless it was \
+                 deleted repeatedly."
+            }
             Self::NotCreated => "The webhook is not created yet. Hookherd retries.",
             Self::Silent => {
                 "Pings of the webhook remain unanswered. Check that the public URL leads to this \

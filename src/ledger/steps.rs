@@ -241,8 +241,17 @@ impl Steps {
         // Our clock may have been set back meanwhile.
         let from = from.min(to);
         let fresh = self.fresh_id();
+        let (former, present) = (
+            self.records.ledger.hook,
+            self.connection.lifecycle.hook.id(),
+        );
+        let cause = if former.is_some() && former != present {
+            GapCause::NoHook
+        } else {
+            GapCause::HookChanged
+        };
         let edit = |records: &mut Records| {
-            let gap = records.gap_of(fresh, GapCause::HookChanged, (from, to));
+            let gap = records.gap_of(fresh, cause, (from, to));
             gap.logged_from = gap.logged_from.max(Some(to));
         };
         Ok(self.take((Vec::new(), Vec::new()), edit).await?)

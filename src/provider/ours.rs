@@ -230,11 +230,16 @@ async fn adopt<D: Dialect>(
 /// Whether a hook that is being written had other settings: then the provider may not have sent.
 /// At a former address of ours it has.
 fn is_changed<H: Theirs>(found: &H, spec: &HookSpec) -> bool {
-    match compare(found, false, spec) {
-        CheckReport::Intact => false,
-        CheckReport::Drifted { former_address, .. } => former_address.is_none(),
-        CheckReport::Disabled { .. } | CheckReport::Missing => true,
-    }
+    let is_as = |spec: &HookSpec| match compare(found, false, spec) {
+        CheckReport::Intact => true,
+        CheckReport::Drifted { former_address, .. } => former_address.is_some(),
+        CheckReport::Disabled { .. } | CheckReport::Missing => false,
+    };
+    let mut former = spec.former_events.iter().map(|events| HookSpec {
+        events: events.clone(),
+        ..spec.clone()
+    });
+    !is_as(spec) && !former.any(|former| is_as(&former))
 }
 
 pub(super) async fn ensure<D: Operations>(

@@ -23,6 +23,9 @@ pub struct HookSpec {
     pub mark: String,
     /// The events, sorted.
     pub events: Vec<String>,
+    /// What the events were before a user chose these, until these are written: a hook with such
+    /// was changed by no one else.
+    pub former_events: Vec<Vec<String>>,
     /// The secret.
     pub secret: HookSecret,
     /// A hook of others that becomes ours in place instead of a new one, if it still has this

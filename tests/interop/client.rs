@@ -66,6 +66,7 @@ pub(crate) fn spec(url: &str, secret: &str) -> HookSpec {
             .map(str::to_owned)
             .into(),
         secret: HookSecret::new(secret.to_owned()).expect("it is long enough"),
+        former_events: Vec::new(),
         takes: None,
         revision: 1,
     }

@@ -156,6 +156,7 @@ impl Stand {
             mark: mark(url),
             events,
             secret: HookSecret::new("s".repeat(64)).expect("long enough"),
+            former_events: Vec::new(),
             takes: None,
             revision: 1,
         }

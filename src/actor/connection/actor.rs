@@ -124,7 +124,7 @@ impl ConnectionActor {
         &mut self,
         ctx: &mut Context<Self>,
         connection: Connection,
-        call: Call,
+        call: (Call, Vec<Vec<String>>),
         priority: Priority,
     ) {
         self.own += 1;

@@ -41,11 +41,12 @@ pub(super) fn priority(connection: &Connection, call: Call, is_awaited: bool) ->
     }
 }
 
-/// Makes a call with the credential that fits now. Never fails: failures are inputs, too.
+/// Makes a call with the credential that fits now, about a hook that may have these events still.
+/// Never fails: failures are inputs, too.
 pub(super) async fn make(
     services: Arc<Services>,
     connection: Connection,
-    call: Call,
+    (call, former_events): (Call, Vec<Vec<String>>),
     priority: Priority,
 ) -> Called {
     let owner = connection.owner;
@@ -85,7 +86,11 @@ pub(super) async fn make(
     };
     let called = services.pool.call(about, (usable, errand), |access| {
         let (ports, hooks, connection) = (&services.ports, &*hooks, &connection);
-        async move { carry_out(ports, hooks, connection, &access, (call, takes)).await }
+        let found = Found {
+            takes,
+            former_events: former_events.clone(),
+        };
+        async move { carry_out(ports, hooks, connection, &access, (call, found)).await }
     });
     match called.await {
         Ok((reply, mut edit)) => {
@@ -181,21 +186,34 @@ async fn taking(
     }
 }
 
+/// What a write may find at the provider, apart from our hook as it should be.
+struct Found {
+    /// A hook of others that becomes ours.
+    takes: Option<(HookId, Fingerprint)>,
+    /// See [`HookSpec::former_events`].
+    former_events: Vec<Vec<String>>,
+}
+
 async fn carry_out(
     ports: &Ports,
     hooks: &dyn Hooks,
     connection: &Connection,
     access: &Access,
-    (call, takes): (Call, Option<(HookId, Fingerprint)>),
+    (call, found): (Call, Found),
 ) -> Result<(Reply, Edit), ProviderError> {
     let target = target(connection);
     let spec = || {
-        let spec = hook_spec(ports, connection);
-        spec.ok_or_else(unreadable)
+        let spec = hook_spec(ports, connection).ok_or_else(unreadable)?;
+        let (takes, former_events) = (found.takes, found.former_events.clone());
+        Ok(HookSpec {
+            takes,
+            former_events,
+            ..spec
+        })
     };
     match call {
         Call::Ensure { known, revision } => {
-            let spec = HookSpec { takes, ..spec()? };
+            let spec = spec()?;
             let ensured = hooks.ensure(access, &target, known, &spec).await?;
             Ok(judge_ensured(ports, connection, (known, revision), ensured))
         }

@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) has_move_turn: bool,
     /// What deliveries with wrong signatures have against the hook.
     pub(super) doubts: Doubts,
+    /// What the events were before a user chose others, until these are written at the provider.
+    pub(super) former_events: Vec<Vec<String>>,
     /// What it does about hooks of others.
     pub(super) tending: Tending,
     /// Deliveries could not be processed: there is a pause.

@@ -27,6 +27,8 @@ const STORE_RETRY: Backoff = Backoff {
 };
 /// How long the state is kept after deliveries.
 const LINGER: Duration = Duration::from_secs(30);
+/// So many former choices of events are known: a user who keeps choosing meanwhile gets a gap.
+const FORMER_MAX: usize = 16;
 /// Most steps that are owed at a time. There are as many timers and calls as a lifecycle has, so
 /// that more are never needed.
 const OWED_MAX: usize = 16;
@@ -35,7 +37,7 @@ const OWED_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) enum Doing {
     /// Makes a call to the provider.
-    Call(Box<Connection>, Call, Priority),
+    Call(Box<Connection>, (Call, Vec<Vec<String>>), Priority),
     /// Removes a hook of others.
     Retire(Box<Connection>, HookId, Fingerprint),
     /// Arms a timer of the lifecycle.
@@ -110,7 +112,14 @@ impl Turn {
                 self.note_others(&input, &mut edit).await;
                 self.end_move_turn(&input);
                 let is_intact = input == Input::Replied(Reply::Intact);
+                let is_written = matches!(
+                    input,
+                    Input::Replied(Reply::Repaired { .. } | Reply::Ensured { .. })
+                );
                 self.must(input, edit).await;
+                if is_written && !self.state.call_outstanding() {
+                    self.state.former_events.clear();
+                }
                 if is_intact {
                     self.listen().await;
                 }
@@ -299,6 +308,11 @@ impl Turn {
         let (is_end, outcome) = (plan.is_end(), plan.hook_outcome());
         if let Some(before) = &self.state.connection {
             observe::changes(before, &plan.connection);
+            if before.events != plan.connection.events {
+                let former = &mut self.state.former_events;
+                former.truncate(FORMER_MAX - 1);
+                former.insert(0, before.events.clone());
+            }
         }
         self.note_address(&plan.connection);
         for act in plan.acts {
@@ -324,6 +338,7 @@ impl Turn {
     fn call(&mut self, connection: &Connection, call: Call) {
         let priority = super::calls::priority(connection, call, self.state.is_awaited);
         let connection = Box::new(connection.clone());
+        let call = (call, self.state.former_events.clone());
         self.doings.push(Doing::Call(connection, call, priority));
     }
 

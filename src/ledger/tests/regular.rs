@@ -387,6 +387,28 @@ async fn a_time_without_a_hook_is_a_gap_of_its_own_kind() {
     assert_eq!(world.gaps(), gaps);
 }
 
+/// The same after the connection has asked: it knows since when nothing may have been sent.
+#[tokio::test]
+async fn a_hook_that_was_deleted_by_hand_is_a_gap_without_a_hook_and_a_changed_one_is_not() {
+    for (hook, cause) in [(8, GapCause::NoHook), (7, GapCause::HookChanged)] {
+        let world = World::at_work().await;
+        let checked_at = world.now();
+        world.passes(Duration::from_mins(10)).await;
+        world.log.state.lock().entries.clear();
+        world.has_hook(HookId(hook)).await;
+        world.store.writes(Change::AskReconcile(Asked {
+            connection: CONNECTION,
+            at: world.now(),
+            by: AskedBy::Hook,
+            unsent_since: Some(checked_at),
+        }));
+        world.passes(Duration::from_mins(5)).await;
+        let gaps = world.gaps();
+        assert_eq!(gaps.len(), 1, "{gaps:?}");
+        assert_eq!(gaps[0].cause, cause);
+    }
+}
+
 /// A person decides whether there is to be a hook again. CI is watched meanwhile: nothing is
 /// written at the provider, and runs are listed.
 #[tokio::test]

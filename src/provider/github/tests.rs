@@ -202,6 +202,31 @@ async fn every_drifted_setting_is_named() {
     }
 }
 
+/// A user chose others: only what somebody else has chosen is a change.
+#[tokio::test]
+async fn a_hook_with_the_events_of_before_was_changed_by_no_one() {
+    let (access, target) = (access(), target());
+    for (former, was_changed) in [
+        (vec![], true),
+        (vec![vec!["push"]], true),
+        (vec![vec!["push"], vec!["push", "workflow_run"]], false),
+    ] {
+        let server = listing(json!([hook(9, URL)])).await;
+        let former = former.into_iter().map(|events| {
+            let events = events.into_iter();
+            events.map(str::to_owned).collect()
+        });
+        let spec = HookSpec {
+            events: vec!["status".to_owned()],
+            former_events: former.collect(),
+            ..spec()
+        };
+        let github = github(&server);
+        let repaired = github.repair(&access, &target, HookId(9), &spec).await;
+        assert_eq!(repaired.unwrap(), written(was_changed));
+    }
+}
+
 #[tokio::test]
 async fn check_and_repair_see_copies_and_missing_hooks() {
     let server = listing(json!([hook(9, URL), hook(8, URL)])).await;

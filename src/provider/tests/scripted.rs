@@ -100,6 +100,7 @@ pub(in crate::provider) fn spec(url: &str, events: [&str; 2]) -> HookSpec {
         mark: reqwest::Url::parse(url).unwrap().path().to_owned(),
         events: events.map(str::to_owned).to_vec(),
         secret: HookSecret::new("s".repeat(64)).unwrap(),
+        former_events: Vec::new(),
         takes: None,
         revision: 1,
     }
