@@ -180,6 +180,8 @@ fn ensured(was: &Connection, made: Option<Made>, hook: HookId) -> Option<EntryKi
         // No call has confirmed a hook yet. The ping of this one may have arrived already.
         Some(Made::Created) if was.last_check_at.is_none() => Some(EntryKind::Created),
         Some(Made::Created) => Some(EntryKind::Recreated),
+        // The answer to its creation was lost: its deliveries have named it since.
+        Some(Made::Found) if was.last_check_at.is_none() => Some(EntryKind::Adopted),
         Some(Made::Found) | None if lifecycle.hook.id() != Some(hook) => Some(EntryKind::Adopted),
         Some(Made::Found) | None if lifecycle.ill => Some(EntryKind::Repaired),
         Some(Made::Found) | None => None,

@@ -156,6 +156,10 @@ fn a_hook_that_was_only_confirmed_is_no_news_and_one_that_was_taken_over_is() {
     c.lifecycle.hook = Hook::Absent;
     let (_, said) = after(&c, ensured(8, &c), &found);
     assert_eq!(kinds(&said), [EntryKind::Adopted]);
+    // The answer to its creation was lost, and its ping has arrived.
+    (c.lifecycle.hook, c.last_check_at) = (Hook::Unknown(Some(HOOK)), None);
+    let (_, said) = after(&c, ensured(7, &c), &found);
+    assert_eq!(kinds(&said), [EntryKind::Adopted]);
 }
 
 #[test]
