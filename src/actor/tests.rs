@@ -32,4 +32,5 @@ mod seen;
 mod takeover;
 mod tended;
 mod turn;
+mod unsent;
 mod yard;

@@ -72,8 +72,8 @@ pub(super) async fn make(
         let error = ProviderError::refused(failure, code, wording::PROVIDER_NOT_CONFIGURED);
         return failed(&services, &error);
     };
-    let takes = match taking(&services, &connection, call).await {
-        Ok(takes) => takes,
+    let found = match found(&services, &connection, call, former_events).await {
+        Ok(found) => found,
         Err(error) => {
             let code = ErrorCode::StoreUnavailable;
             let error = ProviderError::retryable(code, error.to_string(), None, false);
@@ -86,10 +86,7 @@ pub(super) async fn make(
     };
     let called = services.pool.call(about, (usable, errand), |access| {
         let (ports, hooks, connection) = (&services.ports, &*hooks, &connection);
-        let found = Found {
-            takes,
-            former_events: former_events.clone(),
-        };
+        let found = found.clone();
         async move { carry_out(ports, hooks, connection, &access, (call, found)).await }
     });
     match called.await {
@@ -171,22 +168,28 @@ fn without_access(
     called
 }
 
-/// The hook of others that a connection without a hook takes.
-async fn taking(
+/// What a call may find. A connection without a hook may take one of others.
+async fn found(
     services: &Services,
     connection: &Connection,
     call: Call,
-) -> Result<Option<(HookId, Fingerprint)>, ReadError> {
-    match call {
+    former_events: Vec<Vec<String>>,
+) -> Result<Found, ReadError> {
+    let takes = match call {
         Call::Ensure { .. } => {
             let takeover = services.ports.store.takeover(connection.id).await?;
-            Ok(takeover.and_then(|takeover| takeover.adopts))
+            takeover.and_then(|takeover| takeover.adopts)
         }
-        Call::Check(_) | Call::Repair { .. } | Call::Ping(_) | Call::Delete { .. } => Ok(None),
-    }
+        Call::Check(_) | Call::Repair { .. } | Call::Ping(_) | Call::Delete { .. } => None,
+    };
+    Ok(Found {
+        takes,
+        former_events,
+    })
 }
 
 /// What a write may find at the provider, apart from our hook as it should be.
+#[derive(Clone)]
 struct Found {
     /// A hook of others that becomes ours.
     takes: Option<(HookId, Fingerprint)>,
@@ -206,8 +209,8 @@ async fn carry_out(
         let spec = hook_spec(ports, connection).ok_or_else(unreadable)?;
         let (takes, former_events) = (found.takes, found.former_events.clone());
         Ok(HookSpec {
-            takes,
             former_events,
+            takes,
             ..spec
         })
     };
