@@ -132,27 +132,28 @@ async fn merge_request(
     Ok(Value::Object(kept.collect()))
 }
 
-/// Whether a branch beside the default one is protected. One that is gone is not, nor one that the
-/// credential may not see.
+/// Whether this is a branch beside the default one, and protected. One that is gone is not. `None`
+/// when the credential may not see branches: then nothing is known of them.
 async fn is_protected(
     s: &mut Talk<'_>,
-    branch: &str,
+    branch: Option<&str>,
     repository: &Repository,
-) -> Result<bool, ProviderError> {
-    let is_default = repository.default_branch.as_deref() == Some(branch);
+) -> Result<Option<bool>, ProviderError> {
+    let other = branch.filter(|_| branch != repository.default_branch.as_deref());
     // Git has no branches like `..`, which would be another path.
-    if is_default || branch.is_empty() || branch.starts_with('.') {
-        return Ok(false);
-    }
+    let Some(branch) = other.filter(|name| !name.is_empty() && !name.starts_with('.')) else {
+        return Ok(Some(false));
+    };
     let (id, branch) = (repository.id, encoded(branch));
     let path = format!("projects/{id}/repository/branches/{branch}");
     let answer = s.get(s.url(&path)).await?;
     match answer.status.as_u16() {
         200 => {
             let found: Value = errors::parse(&answer)?;
-            Ok(found["protected"] == true)
+            Ok(Some(found["protected"] == true))
         }
-        403 | 404 => Ok(false),
+        404 => Ok(Some(false)),
+        403 => Ok(None),
         _ => Err(errors::refusal(&answer, Asked::Runs(&repository.full_name))),
     }
 }
@@ -193,7 +194,9 @@ pub(super) async fn event(
     let git_ref = listed.git_ref.clone().unwrap_or_default();
     let merge_request = merge_request(s, &git_ref, repository).await?;
     let is_branch = status == "failed" && detail["tag"] != true && merge_request.is_null();
-    let is_protected = is_branch && is_protected(s, &git_ref, repository).await?;
+    let branch = is_branch.then_some(git_ref.as_str());
+    let is_protected = is_protected(s, branch, repository).await?;
+    let default_branch = repository.default_branch.as_ref();
     let time = |name: &str| moment_of(detail[name].as_str()?);
     let finished = time("finished_at").filter(|_| listed.is_over());
     let changed = finished.or_else(|| time("updated_at"));
@@ -212,7 +215,7 @@ pub(super) async fn event(
         "user": { "username": detail["user"]["username"], "name": detail["user"]["name"] },
         "project": {
             "id": repository.id.0, "path_with_namespace": repository.full_name.as_str(),
-            "default_branch": repository.default_branch,
+            "default_branch": default_branch.filter(|_| is_protected.is_some()),
         },
         "commit": commit, "builds": builds,
     });

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::event::{Decoded, Event};
+use crate::domain::run::BranchKind;
 use crate::domain::samples::Same;
 use crate::provider::gitlab::GitlabDecode;
 use crate::provider::{Decode, Logs};
@@ -70,4 +71,48 @@ async fn a_pipeline_without_times_is_listed_and_read_with_the_best_time_that_is_
     }
     // Its id does not depend on the moment at which it is listed.
     assert_eq!(found[2].delivery_id, "found:pipeline:303:0:canceled");
+}
+
+#[tokio::test]
+async fn a_failed_branch_of_which_nothing_is_said_is_none_of_the_less_severe() {
+    for ((status, body), expected) in [
+        (
+            (200, json!({"name": "a/b", "protected": true})),
+            BranchKind::Protected,
+        ),
+        (
+            (200, json!({"name": "a/b", "protected": false})),
+            BranchKind::Other,
+        ),
+        (
+            (404, json!({"message": "404 Branch Not Found"})),
+            BranchKind::Other,
+        ),
+        (
+            (403, json!({"message": "403 Forbidden"})),
+            BranchKind::Unknown,
+        ),
+    ] {
+        let mut failed = pipeline(301, [None; 3]);
+        (failed["status"], failed["ref"]) = ("failed".into(), "a/b".into());
+        let server = Server::start(move |seen| match seen.path.as_str() {
+            "/projects/380/pipelines/301" => answer(200, &failed),
+            "/projects/380/repository/branches/a%2Fb" => answer(status, &body),
+            path if path.contains("/jobs?") => answer(200, &json!([])),
+            _ => {
+                let mut project = project();
+                project["default_branch"] = "main".into();
+                answer(200, &project)
+            }
+        })
+        .await;
+        let (access, target) = (access(), target());
+        let gitlab = gitlab(&server);
+        let found = gitlab.run(&access, &target, 301).await.unwrap();
+        let read = GitlabDecode::new(&Same(9)).decode(&found[0].event, &found[0].payload);
+        let Event::Run(run) = read.unwrap().event else {
+            panic!("it is a run");
+        };
+        assert_eq!(run.facts.branch_kind, expected, "{status}");
+    }
 }
